@@ -1,0 +1,189 @@
+"""From flags and a YAML file to one validated `RunConfig`; what is wrong is one line that names it and the remedy."""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, NoReturn, get_args
+
+import yaml
+from apache_beam.options.pipeline_options import PipelineOptions, _BeamArgumentParser
+from pydantic import BaseModel, ValidationError
+
+from schemas.config import MODEL_STAGES, RunConfig, Until
+
+
+class UsageError(ValueError):
+    """The command line or the configuration is wrong; the message is for the user, one line."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunOptions:
+    """What `webscale-rl run` was told.
+
+    Attributes:
+      config: the run.
+      beam: the options left for Beam, each of them known to it.
+      overwrite: start again in a directory that holds a complete run, keeping its cache.
+      retry_errors: reopen a complete run for its errors.
+    """
+
+    config: RunConfig
+    beam: PipelineOptions
+    overwrite: bool
+    retry_errors: bool
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(f"{message}; see webscale-rl run --help")
+
+
+_FLAGS: Final = ("input", "output", "cache", "concurrency", "until", "sample")
+"""Flags that set the key of the same name in the configuration."""
+
+
+def add_run_flags(parser: argparse.ArgumentParser) -> None:
+    """Declare the flags of `webscale-rl run`."""
+    parser.add_argument("--input", nargs="+", metavar="GLOB", help="corpus Parquet files")
+    parser.add_argument("--output", metavar="DIR", help="directory of the run")
+    parser.add_argument("--config", metavar="FILE", help="YAML configuration; a flag beats it")
+    parser.add_argument("--model", metavar="NAME", help="the model of all stages, as litellm names it")
+    parser.add_argument("--api-base", metavar="URL", help="where the models are served (OpenAI-compatible)")
+    parser.add_argument("--concurrency", type=int, metavar="N", help="model requests in flight, all workers together")
+    parser.add_argument("--cache", metavar="DIR", help="directory of model answers (default: OUTPUT/cache)")
+    parser.add_argument("--until", choices=get_args(Until), metavar="STAGE", help=", ".join(get_args(Until)))
+    parser.add_argument("--sample", type=int, metavar="N", help="draw N documents, the same ones each time")
+    parser.add_argument("--text-column", metavar="NAME", help="column that holds the text (default: text)")
+    parser.add_argument("--id-column", metavar="NAME", help="column that holds the document id (default: id)")
+    parser.add_argument("--overwrite", action="store_true", help="replace a complete run; its cache is kept")
+    parser.add_argument("--retry-errors", action="store_true", help="reopen a complete run for its errors alone")
+
+
+def parse_run(arguments: Sequence[str]) -> RunOptions:
+    """Return the run that the arguments of `webscale-rl run` describe.
+
+    Raises:
+      UsageError: an unknown flag or key, a bad value, a file that is missing or no YAML.
+    """
+    parser = _Parser(
+        prog="webscale-rl run",
+        allow_abbrev=False,
+        description="Turn corpus Parquet into question-answer Parquet.",
+        epilog="Every other flag goes to Apache Beam (--runner, --direct_num_workers, ...).",
+    )
+    add_run_flags(parser)
+    flags, rest = parser.parse_known_args(list(arguments))
+    if flags.overwrite and flags.retry_errors:
+        raise UsageError("--overwrite and --retry-errors exclude each other; choose one")
+    known = [action.option_strings[0] for action in parser._actions if action.option_strings]
+    beam_options = parse_beam(rest, known)
+    content = {} if flags.config is None else read_yaml(flags.config)
+    return RunOptions(
+        validate(merge_flags(content, flags), flags.config), beam_options, flags.overwrite, flags.retry_errors
+    )
+
+
+def parse_beam(arguments: Sequence[str], ours: Sequence[str]) -> PipelineOptions:
+    """Return Beam's options, refusing what Beam would only warn about.
+
+    Args:
+      arguments: what our parser left over.
+      ours: our own flags, for the suggestion.
+    """
+    parser = _BeamArgumentParser(allow_abbrev=False, add_help=False)
+    for options in {str(cls): cls for cls in PipelineOptions.__subclasses__()}.values():
+        options._add_argparse_args(parser)
+    parser.error = _refuse
+    _, unknown = parser.parse_known_args(list(arguments))
+    if unknown:
+        flag = unknown[0].split("=")[0]
+        known = [*ours, *(name for action in parser._actions for name in action.option_strings)]
+        if not flag.startswith("-"):
+            raise UsageError(f"unexpected argument {flag!r}; a value belongs behind its flag")
+        raise UsageError(f"unknown flag {flag}, neither ours nor Beam's{_suggestion(flag, known)}")
+    return PipelineOptions(list(arguments))
+
+
+def _refuse(message: str) -> NoReturn:
+    raise UsageError(f"{message}; see the options of Apache Beam")
+
+
+def read_yaml(path: str) -> dict[str, Any]:
+    """Return the mapping a YAML file holds; an empty file is an empty one."""
+    try:
+        content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"--config {path}: {' '.join(str(error).split())}; name a readable YAML file") from None
+    except yaml.YAMLError as error:
+        raise UsageError(f"--config {path} is not YAML: {' '.join(str(error).split())}") from None
+    if content is None:
+        return {}
+    if not isinstance(content, dict):
+        raise UsageError(f"--config {path} holds a {type(content).__name__}; it must be a mapping of keys to values")
+    return content
+
+
+def merge_flags(content: Mapping[str, Any], flags: argparse.Namespace) -> dict[str, Any]:
+    """Return the configuration with the flags that were given in their places."""
+    merged = dict(content)
+    merged |= {name: value for name in _FLAGS if (value := getattr(flags, name)) is not None}
+    columns = {"text": flags.text_column, "id": flags.id_column}
+    _update(merged, "columns", {role: name for role, name in columns.items() if name is not None})
+    model = {"model": flags.model, "api_base": flags.api_base}
+    given = {name: value for name, value in model.items() if value is not None}
+    if given:
+        models = dict(merged["models"]) if isinstance(merged.get("models"), dict) else {}
+        for stage in MODEL_STAGES:
+            _update(models, stage, given)
+        merged["models"] = models
+    if isinstance(merged.get("input"), str):
+        merged["input"] = [merged["input"]]
+    return merged
+
+
+def _update(mapping: dict[str, Any], key: str, values: Mapping[str, Any]) -> None:
+    """Set some keys of a nested mapping; what is no mapping is left for validation to name."""
+    if values and isinstance(mapping.get(key) or {}, dict):
+        mapping[key] = {**(mapping.get(key) or {}), **values}
+
+
+def validate(content: Mapping[str, Any], path: str | None) -> RunConfig:
+    """Return the validated configuration."""
+    for name in ("input", "output"):
+        if not content.get(name):
+            raise UsageError(f"--{name} is missing; name it on the command line or as `{name}` in --config")
+    try:
+        return RunConfig.model_validate(content)
+    except ValidationError as error:
+        raise UsageError(_first_problem(error, path)) from None
+
+
+def _first_problem(error: ValidationError, path: str | None) -> str:
+    problem = error.errors(include_url=False)[0]
+    place = [str(part) for part in problem["loc"]]
+    where = f"--config {path}: " if path else ""
+    if problem["type"] == "extra_forbidden":
+        return f"{where}unknown key {'.'.join(place)}{_suggestion(place[-1], _keys_at(place[:-1]))}"
+    value = str(problem["input"])[:80]
+    return f"{where}{'.'.join(place)} = {value}: {problem['msg']}"
+
+
+def _keys_at(place: Sequence[str]) -> list[str]:
+    model: type[BaseModel] = RunConfig
+    for part in place:
+        annotation = model.model_fields[part].annotation
+        if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
+            return []
+        model = annotation
+    return list(model.model_fields)
+
+
+def _suggestion(word: str, known: Sequence[str]) -> str:
+    close = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
+    if close:
+        return f"; did you mean {close[0]}?"
+    return f"; known are {', '.join(known)}" if len(known) <= 16 and known else "; see webscale-rl run --help"

@@ -1,0 +1,128 @@
+"""What a person sees: progress while a run works; the funnel, three pairs and the places of the files at its end."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import textwrap
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any, Final, TextIO
+
+import pyarrow.parquet as pq
+
+from schemas.config import STAGES
+from schemas.counts import Counts
+from transforms.files import list_files, open_parquet
+from transforms.ledger import PROGRESS
+
+_TERMINAL_SECONDS: Final = 0.5
+_PLAIN_SECONDS: Final = 10.0
+_SAMPLE_PAIRS: Final = 3
+
+
+def progress_line(counts: Counts, seconds: float) -> str:
+    """Return one line: how many have passed each stage that has begun in this process."""
+    parts = []
+    for stage in STAGES:
+        if counts[stage, "in"]:
+            done = sum(counts[stage, door] for door in ("kept", "rejected", "errors", "pending"))
+            parts.append(f"{stage} {done:,}")
+    return f"[{seconds:6.1f} s] " + (" > ".join(parts) if parts else "starting")
+
+
+@contextlib.contextmanager
+def progress(stream: TextIO = sys.stderr) -> Iterator[None]:
+    """Show progress while the block runs: one line rewritten on a terminal, a line every ten seconds elsewhere."""
+    terminal = stream.isatty()
+    before, started, stop = PROGRESS.snapshot(), time.monotonic(), threading.Event()
+
+    def show() -> None:
+        counts = PROGRESS.snapshot()
+        counts.subtract(before)
+        line = progress_line(counts, time.monotonic() - started)
+        stream.write(f"\r\x1b[2K{line}" if terminal else f"{line}\n")
+        stream.flush()
+
+    def loop() -> None:
+        while not stop.wait(_TERMINAL_SECONDS if terminal else _PLAIN_SECONDS):
+            show()
+
+    thread = threading.Thread(target=loop, name="progress", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
+        show()
+        if terminal:
+            stream.write("\n")
+
+
+def funnel(manifest: dict[str, Any]) -> str:
+    """Return the stages as a table, each with its most frequent reasons."""
+    rows = [f"{'stage':<11}{'in':>9}{'kept':>9}{'rejected':>10}{'errors':>8}{'pending':>9}  most frequent reasons"]
+    for stage in manifest["stages"]:
+        reasons = {**stage["reasons"], **stage["failures"]}
+        named = ", ".join(f"{name} {n}" for name, n in list(reasons.items())[:3])
+        rows.append(
+            f"{stage['stage']:<11}{stage['in']:>9,}{stage['kept']:>9,}{stage['rejected']:>10,}"
+            f"{stage['errors']:>8,}{stage['pending']:>9,}  {named}".rstrip()
+        )
+    return "\n".join(rows)
+
+
+def sample_pairs(output: str, directory: str) -> list[dict[str, Any]]:
+    """Return up to three pairs of the first shard, of different domains as far as they go."""
+    shards = list_files(f"{output}/{directory}/part-*.parquet")
+    if not shards:
+        return []
+    with open_parquet(shards[0]) as file:
+        rows = next(iter(_batches(file)), [])
+    by_domain = {row["domain"]: row for row in reversed(rows)}
+    chosen = list(by_domain.values())[:_SAMPLE_PAIRS]
+    return chosen + [row for row in rows if row not in chosen][: _SAMPLE_PAIRS - len(chosen)]
+
+
+def _batches(file: pq.ParquetFile) -> Iterator[list[dict[str, Any]]]:
+    for batch in file.iter_batches(batch_size=200, columns=["domain", "persona", "question", "answer", "source"]):
+        yield batch.to_pylist()
+
+
+def summary(output: str, manifest: dict[str, Any]) -> str:
+    """Return the closing words of a run."""
+    kind = next(name for name in ("qa", "pairs", "documents") if name in manifest["rows"])
+    rows = manifest["rows"][kind]
+    parts = [funnel(manifest)]
+    if not rows:
+        parts.append(f"Nothing was kept: {_why_nothing(manifest)}")
+    elif kind != "documents":
+        parts.extend(_show_pair(pair) for pair in sample_pairs(output, kind))
+    usage = manifest["usage"]
+    calls, cost = sum(row["calls"] for row in usage), sum(row["cost_usd"] for row in usage)
+    hits = sum(row["cache_hits"] for row in usage)
+    parts.append(
+        f"{rows:,} {'documents' if kind == 'documents' else 'pairs'} in {output}/{kind}, "
+        f"{manifest['rows']['rejected']:,} rejected in {output}/rejected, "
+        f"{manifest['rows']['errors']:,} errors in {output}/errors;\n"
+        f"counts and configuration in {output}/manifest.json. "
+        f"{calls:,} model calls, {hits:,} answers from the cache, ${cost:.2f}, {manifest['wall_seconds']:.1f} s."
+    )
+    return "\n\n".join(parts)
+
+
+def _why_nothing(manifest: dict[str, Any]) -> str:
+    for stage in manifest["stages"]:
+        if not stage["kept"]:
+            reasons = {**stage["reasons"], **stage["failures"]}
+            named = ", ".join(f"{name} ({n})" for name, n in reasons.items()) or "nothing arrived"
+            return f"the last {stage['unit']}s ended at {stage['stage']}: {named}."
+    return "no stage kept a row."
+
+
+def _show_pair(pair: dict[str, Any]) -> str:
+    question = textwrap.fill(pair["question"], 100, initial_indent="Q  ", subsequent_indent="   ")
+    answer = textwrap.fill(pair["answer"], 100, initial_indent="A  ", subsequent_indent="   ")
+    return f"{question}\n{answer}\n   {pair['domain']}, for {pair['persona']}; from {pair['source']['doc_id']}"

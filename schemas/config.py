@@ -1,0 +1,101 @@
+"""What a run is told: the YAML file and the flags end up in one validated `RunConfig`.
+
+Nothing here reads a file or an environment variable; `pipelines.options` does.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Final, Literal, get_args
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from schemas.answers import Stage
+from schemas.config_filters import CheckLimits, DedupSettings, HeuristicLimits
+
+EMBEDDED_MODEL: Final = "embedded/extractive"
+
+DocumentStage = Literal["read", "filter", "dedup", "screen", "classify"]
+PairStage = Literal["generate", "check", "judge", "questions"]
+DOCUMENT_STAGES: Final[tuple[str, ...]] = get_args(DocumentStage)
+STAGES: Final = (*DOCUMENT_STAGES, *get_args(PairStage))
+"""The stages that count, in the order of the figure."""
+MODEL_STAGES: Final[tuple[Stage, ...]] = get_args(Stage)
+"""The stages that call a model, in the order of the figure."""
+
+Until = Literal["filter", "dedup", "screen", "classify", "generate", "check", "judge", "questions", "decontaminate"]
+NonEmpty = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
+
+
+class _Settings(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
+
+
+class Columns(_Settings):
+    """The corpus's column names. `id` and `text` must exist; the others are taken when they do."""
+
+    id: NonEmpty = "id"
+    text: NonEmpty = "text"
+    url: NonEmpty = "url"
+    license: NonEmpty = "license"
+    dataset: NonEmpty = "dataset"
+
+    @property
+    def demanded(self) -> tuple[str, ...]:
+        """The columns that every file must have: `id`, `text` and those the user named."""
+        return tuple(
+            getattr(self, role) for role in type(self).model_fields if role in {"id", "text"} | self.model_fields_set
+        )
+
+
+class ModelSettings(_Settings):
+    """How one stage's model is called. The key is read from the environment variable `api_key_env` names."""
+
+    model: NonEmpty = EMBEDDED_MODEL
+    api_base: NonEmpty | None = None
+    api_key_env: NonEmpty | None = None
+    temperature: Annotated[float, Field(ge=0, le=2)] | None = None
+    max_tokens: Annotated[int, Field(ge=1)] = 4096  # Webscale-RL (arXiv 2510.06499), generation settings
+    extra_body: dict[str, Any] | None = None
+
+
+class Models(_Settings):
+    """The model of each stage that calls one."""
+
+    screen: ModelSettings = ModelSettings()
+    classify: ModelSettings = ModelSettings()
+    generate: ModelSettings = ModelSettings()
+    judge: ModelSettings = ModelSettings()
+
+
+class RunConfig(_Settings):
+    """A run of the pipeline.
+
+    Attributes:
+      input: globs of Parquet files.
+      output: the run's directory.
+      cache: the directory of model answers; OUTPUT/cache when null.
+      prompts: a directory whose templates and exemplars replace the shipped ones of the same name.
+      concurrency: model requests in flight, over all workers together.
+      until: the last stage to run; null runs the whole figure.
+      sample: documents to draw, evenly and repeatably, from the input; null takes all.
+      max_error_share: share of a stage's input that may end as errors before the run counts as failed.
+    """
+
+    input: Annotated[list[NonEmpty], Field(min_length=1)]
+    output: NonEmpty
+    cache: NonEmpty | None = None
+    prompts: NonEmpty | None = None
+    columns: Columns = Columns()
+    filters: HeuristicLimits = HeuristicLimits()
+    dedup: DedupSettings = DedupSettings()
+    checks: CheckLimits = CheckLimits()
+    models: Models = Models()
+    concurrency: Annotated[int, Field(ge=1, le=100_000)] = 64
+    until: Until | None = None
+    sample: Annotated[int, Field(ge=1)] | None = None
+    max_error_share: Annotated[float, Field(ge=0, le=1)] = 0.05
+
+    @property
+    def cache_directory(self) -> str:
+        """Where the model answers are kept."""
+        return self.cache or f"{self.output.rstrip('/')}/cache"

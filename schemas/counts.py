@@ -1,0 +1,117 @@
+"""How many went where. A count is data: stages emit counters, and the manifest is made of their sum."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any, Final
+
+from schemas.config import DOCUMENT_STAGES, STAGES
+
+DOORS: Final = ("in", "kept", "rejected", "errors", "pending")
+
+Counts = Counter[tuple[str, ...]]
+"""Keys are (stage, door), (stage, "reason", NAME), (stage, "failure", CLASS), (stage, "fan_out"), or
+(stage, "usage", MODEL, FIELD)."""
+
+
+def merge(parts: Any) -> Counts:
+    """Add up an iterable of `Counts`: a combiner, so in any order and grouping; nothing gives an empty counter."""
+    total: Counts = Counter()
+    for part in parts:
+        total.update(part)
+    return total
+
+
+@dataclass(frozen=True, slots=True)
+class StageCounts:
+    """One stage's line of the manifest. `fan_out` is the number of pairs that the kept documents will become."""
+
+    stage: str
+    unit: str
+    arrived: int
+    kept: int
+    rejected: int
+    errors: int
+    pending: int
+    reasons: dict[str, int]
+    failures: dict[str, int]
+    fan_out: int | None = None
+
+    @property
+    def leaves(self) -> int:
+        """What the next stage must find on arrival."""
+        return self.kept if self.fan_out is None else self.fan_out
+
+    @property
+    def balanced(self) -> bool:
+        """Whether every input left by exactly one door."""
+        return self.arrived == self.kept + self.rejected + self.errors + self.pending
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the stage's entry in `manifest.json`."""
+        entry: dict[str, Any] = {
+            "stage": self.stage,
+            "unit": self.unit,
+            "in": self.arrived,
+            "kept": self.kept,
+            "rejected": self.rejected,
+            "errors": self.errors,
+            "pending": self.pending,
+            "reasons": self.reasons,
+            "failures": self.failures,
+        }
+        if self.fan_out is not None:
+            entry["fan_out"] = self.fan_out
+        return entry
+
+
+def stage_counts(counts: Counts, stage: str) -> StageCounts:
+    """Return one stage's line from the run's counts; reasons and failures are sorted by number, then by name."""
+
+    def by_name(kind: str) -> dict[str, int]:
+        named = {key[2]: n for key, n in counts.items() if key[:2] == (stage, kind)}
+        return dict(sorted(named.items(), key=lambda item: (-item[1], item[0])))
+
+    return StageCounts(
+        stage=stage,
+        unit="document" if stage in DOCUMENT_STAGES else "pair",
+        arrived=counts[stage, "in"],
+        kept=counts[stage, "kept"],
+        rejected=counts[stage, "rejected"],
+        errors=counts[stage, "errors"],
+        pending=counts[stage, "pending"],
+        reasons=by_name("reason"),
+        failures=by_name("failure"),
+        fan_out=counts[stage, "fan_out"] if stage == "classify" else None,
+    )
+
+
+def imbalances(lines: list[StageCounts], expected_rows: int, written: int) -> list[str]:
+    """Return what does not add up, a sentence each: documents lost, made from nothing, or counted twice.
+
+    Args:
+      lines: the stages that ran, in the order of the figure.
+      expected_rows: rows by the files' footers (and one for each file without a readable footer).
+      written: rows found in the shards of the last stage's output.
+    """
+    problems = [
+        f"{line.stage}: {line.arrived} in, but {line.kept} kept + {line.rejected} rejected + {line.errors} errors"
+        f" + {line.pending} pending"
+        for line in lines
+        if not line.balanced
+    ]
+    due = expected_rows
+    for line in lines:
+        if line.arrived != due:
+            problems.append(f"{line.stage}: {due} {line.unit}s were due, {line.arrived} arrived")
+        due = line.leaves
+    kept = lines[-1].kept
+    if written != kept:
+        problems.append(f"write: {kept} rows were due, {written} were written")
+    return problems
+
+
+def stages_until(until: str | None) -> tuple[str, ...]:
+    """Return the stages of a run that stops after `until` (null: the whole figure)."""
+    return STAGES[: STAGES.index(until) + 1] if until in STAGES else STAGES

@@ -1,0 +1,45 @@
+"""Names, dependencies, entry point and package data. Everything else lives in the rooms."""
+
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+setup(
+    name="webscale-rl",
+    version="0.1.0",
+    description="Turn pretraining text into verifiable question-answer pairs for reinforcement learning",
+    long_description=(Path(__file__).parent / "README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    python_requires=">=3.10",
+    # The rooms are plain top-level packages (docs/design.md says why), so the wheel must never reach a public index.
+    classifiers=["Private :: Do Not Upload", "Programming Language :: Python :: 3"],
+    packages=find_packages(include=["schemas", "prompts", "rewards", "transforms", "transforms.*", "pipelines"]),
+    package_data={"prompts": ["templates/*.txt", "exemplars/*.jsonl"]},
+    install_requires=[
+        "aiohttp>=3.10,<4",
+        "apache-beam>=2.77,<2.78",
+        "httpx>=0.27,<1",
+        "json-repair>=0.30,<1",
+        "litellm==1.91.3",  # the last pure-Python release; 1.82.7 and 1.82.8 were malicious
+        "numpy>=1.26,<2.5",
+        "pyarrow>=18,<26",
+        "pydantic>=2.7,<3",
+        "pyyaml>=6,<7",
+    ],
+    extras_require={
+        "dev": [
+            "build>=1.2",
+            "datasketch>=1.6",
+            "hypothesis>=6.100",
+            "mypy>=1.13",
+            "pytest>=8.3",
+            "pytest-timeout>=2.3",
+            "ruff>=0.8",
+            "setuptools>=75",
+            "types-PyYAML",
+            "wheel>=0.45",
+        ],
+    },
+    entry_points={"console_scripts": ["webscale-rl=pipelines.cli:main"]},
+)

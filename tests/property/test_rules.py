@@ -1,0 +1,237 @@
+"""What the free rules, MinHash and the union-find keep for any input at all."""
+
+from __future__ import annotations
+
+import pickle
+import re
+from random import Random
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from schemas.config_filters import CheckLimits, HeuristicLimits
+from schemas.domains import ANSWER_TYPES
+from transforms import checks, heuristics
+from transforms.minhash import band_keys, band_keys_of, jaccard, shingle_hashes, signature, words
+from transforms.unionfind import UnionFind
+
+# Any code point, surrogates too, and otherwise much of what the rules look for.
+TEXT = st.text(st.characters(), max_size=60)
+PIECES = st.sampled_from(
+    [
+        "the",
+        "that",
+        "word",
+        "#",
+        "...",
+        "\u2026",
+        "-",
+        "\n",
+        "\n\n",
+        " ",
+        "\t",
+        "cookies",
+        "lorem ipsum",
+        "{",
+        "9",
+        "\u6f22\u5b57",
+        "\0",
+    ]
+)
+DOCUMENT = st.one_of(TEXT, st.lists(PIECES, max_size=120).map(" ".join), st.lists(PIECES, max_size=120).map("".join))
+QUESTION = st.lists(
+    st.sampled_from(
+        [
+            "What",
+            "is",
+            "this",
+            "the",
+            "author",
+            "text",
+            "in",
+            "it",
+            "she",
+            "according to",
+            ",",
+            ":",
+            '"',
+            "5",
+            "or",
+            "Rome",
+            "?",
+        ]
+    ),
+    max_size=15,
+).map(" ".join)
+BOUNDS = [name for name in HeuristicLimits.model_fields if not name.startswith("c4_") and "_words" not in name]
+EMPTY = HeuristicLimits(
+    **{name: False if field.annotation is bool else None for name, field in HeuristicLimits.model_fields.items()}
+)
+
+
+def measured(text: str, name: str, value: float) -> heuristics.Reason | None:
+    return heuristics.reject_reason(text, EMPTY.model_copy(update={name: value}))
+
+
+@given(DOCUMENT)
+def test_every_document_gets_one_decision_the_same_each_time(text: str) -> None:
+    limits = HeuristicLimits()
+    reason = heuristics.reject_reason(text, limits)
+    assert reason == heuristics.reject_reason(text, limits)
+    assert reason is None or (reason[0] and reason[1])
+    assert (heuristics.reject_reason(text, EMPTY) is None) == bool(text.split())
+
+
+@given(DOCUMENT.filter(str.split), st.sampled_from(BOUNDS), st.floats(0, 1))
+def test_a_looser_bound_rejects_nothing_more(text: str, name: str, value: float) -> None:
+    if name == "min_tokens":
+        value = int(value * 10)
+    tight, loose = sorted((value, value / 2), reverse="min" in name)
+    if measured(text, name, loose) is not None:
+        assert measured(text, name, int(tight) if name == "min_tokens" else tight) is not None
+
+
+@given(DOCUMENT.filter(str.split))
+def test_shares_are_shares(text: str) -> None:
+    for name in BOUNDS:
+        if "_max_duplicate" in name or "_top_" in name or name.endswith("_lines"):
+            assert measured(text, name, 1.0) is None
+
+
+@given(st.lists(st.sampled_from("abc"), min_size=2, max_size=40), st.integers(2, 10))
+def test_n_gram_shares_are_those_of_a_plain_count(tokens: list[str], size: int) -> None:
+    grams = [tuple(tokens[i : i + size]) for i in range(len(tokens) - size + 1)]
+    if size <= 4:
+        name = f"gopher_max_top_{size}_gram"
+        most = max(map(grams.count, grams), default=0)
+        chosen = [{i for i, gram in enumerate(grams) if gram == top} for top in grams if grams.count(top) == most > 1]
+    else:
+        name = f"gopher_max_duplicate_{size}_grams"
+        chosen = [{i for i, gram in enumerate(grams) if gram in grams[:i]}]
+    # All words are one character long, so any of the most frequent n-grams may be the one taken.
+    shares = {len({i + j for i in starts for j in range(size)}) / len(tokens) for starts in chosen} or {0.0}
+    reason = measured(" ".join(tokens), name, 0.0)
+    assert (reason[1] if reason else "0") in {f"{share:.6g}" for share in shares}
+
+
+@given(QUESTION | TEXT, TEXT, st.sampled_from(ANSWER_TYPES) | TEXT, TEXT, TEXT)
+def test_every_pair_gets_one_decision(question: str, answer: str, kind: str, evidence: str, document: str) -> None:
+    reason = checks.reject_reason(question, answer, kind, evidence, document)
+    assert reason == checks.reject_reason(question, answer, kind, evidence, document)
+    assert reason is None or (reason[0] and len(reason[1]) <= 200)
+
+
+WORDS = st.lists(st.text("abcdefgh", min_size=1, max_size=6), min_size=1, max_size=30)
+
+
+@given(WORDS, st.data(), st.text(" \n\t\u00a0", min_size=1, max_size=3))
+def test_an_answer_cut_from_its_evidence_is_grounded(tokens: list[str], data: st.DataObject, space: str) -> None:
+    start = data.draw(st.integers(0, len(tokens) - 1))
+    answer = " ".join(tokens[start : start + data.draw(st.integers(1, 12))])
+    question = "Which letters stand in the very middle?"
+    free = CheckLimits(max_answer_characters=None)
+    document = f"before {space.join(tokens)} after"
+    reason = checks.reject_reason(question, answer.title(), "phrase", " ".join(tokens), document, free)
+    assert reason is None
+
+
+@given(WORDS, st.text("xyz", min_size=1, max_size=4), st.data())
+def test_an_answer_with_a_foreign_word_is_not_grounded(tokens: list[str], foreign: str, data: st.DataObject) -> None:
+    place = data.draw(st.integers(0, len(tokens)))
+    answer = " ".join([*tokens[:place], foreign, *tokens[place:]])
+    free = CheckLimits(max_answer_characters=None, max_answer_words=None)
+    evidence = " ".join(tokens)
+    reason = checks.reject_reason("Which of those is it, say?", answer, "phrase", evidence, evidence, free)
+    assert reason == ("answer_not_in_evidence", answer[:200])
+
+
+@given(TEXT)
+def test_folding_twice_is_folding_once(text: str) -> None:
+    assert checks.folded(checks.folded(text)) == checks.folded(text)
+
+
+@given(TEXT)
+def test_words_are_what_separators_leave(text: str) -> None:
+    assert words(text) == [word for word in re.split(r"\W+", text.lower()) if word]
+
+
+def shingles(text: str) -> set[tuple[str, ...]]:
+    tokens = words(text)
+    return {tuple(tokens[i : i + 5]) for i in range(max(1, len(tokens) - 4))}
+
+
+SHINGLED = st.one_of(
+    TEXT, st.lists(st.sampled_from(["a", "b", "\u00e9", "\u6f22", "-", "a_b", "\ud800"]), max_size=30).map(" ".join)
+)
+
+
+@given(SHINGLED, SHINGLED)
+def test_hashes_stand_for_shingles(a: str, b: str) -> None:
+    left, right = shingles(a), shingles(b)
+    assert len(shingle_hashes(a)) == len(left)
+    assert jaccard(shingle_hashes(a), shingle_hashes(b)) == len(left & right) / len(left | right)
+
+
+@given(st.lists(SHINGLED, max_size=8), st.integers(1, 5), st.integers(1, 4))
+def test_keys_in_bulk_are_keys_one_by_one(texts: list[str], bands: int, rows: int) -> None:
+    expected = [band_keys(signature(shingle_hashes(text), bands * rows), bands, rows).tolist() for text in texts]
+    assert band_keys_of(texts, bands, rows).tolist() == expected
+
+
+@given(st.lists(st.integers(0, 2**64 - 1), min_size=1), st.lists(st.integers(0, 2**64 - 1), min_size=1))
+def test_the_signature_of_a_union_is_the_minimum_of_signatures(a: list[int], b: list[int]) -> None:
+    left, right, both = (signature(np.array(values, np.uint64), 8) for values in (a, b, a + b))
+    assert np.minimum(left, right).tolist() == both.tolist()
+
+
+EDGES = st.lists(st.tuples(st.integers(-30, 30), st.integers(-30, 30)), max_size=60)
+
+
+def components(edges: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """(member, smallest id of its component), by relabelling until nothing changes."""
+    label = {node: node for edge in edges for node in edge}
+    changed = True
+    while changed:
+        changed = False
+        for a, b in edges:
+            low = min(label[a], label[b])
+            changed |= label[a] != low or label[b] != low
+            label[a] = label[b] = low
+    sizes = list(label.values())
+    return sorted((node, root) for node, root in label.items() if sizes.count(root) > 1)
+
+
+def added(union: UnionFind, edges: list[tuple[int, int]]) -> UnionFind:
+    pairs = np.array(edges, np.int64).reshape(-1, 2)
+    union.add_edges(pairs[:, 0], pairs[:, 1])
+    return union
+
+
+def listed(union: UnionFind) -> list[tuple[int, int]]:
+    members, roots = union.components()
+    return list(zip(members.tolist(), roots.tolist(), strict=True))
+
+
+@given(EDGES)
+def test_components_are_those_of_the_graph(edges: list[tuple[int, int]]) -> None:
+    assert listed(added(UnionFind(), edges)) == components(edges)
+
+
+@given(EDGES, st.integers(1, 6), st.randoms(use_true_random=False))
+@settings(max_examples=200)
+def test_any_split_and_any_order_of_merging_give_the_same(
+    edges: list[tuple[int, int]], parts: int, rng: Random
+) -> None:
+    expected = components(edges)
+    turned = [edge if rng.random() < 0.5 else edge[::-1] for edge in edges]
+    rng.shuffle(turned)
+    unions = [added(UnionFind(), turned[part::parts]) for part in range(parts)]
+    while len(unions) > 1:
+        taken = unions.pop(rng.randrange(len(unions)))
+        if rng.random() < 0.5:
+            taken = pickle.loads(pickle.dumps(taken))
+        if rng.random() < 0.3:
+            taken.components()
+        unions[rng.randrange(len(unions))].merge(taken)
+    assert listed(unions[0]) == expected

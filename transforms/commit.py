@@ -1,0 +1,134 @@
+"""CommitRun: the last step of the DAG checks that every input is accounted for; then manifest and `_SUCCESS` follow."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import apache_beam as beam
+
+from schemas.config import STAGES
+from schemas.counts import Counts, StageCounts, imbalances, merge, stage_counts, stages_until
+from transforms.files import delete, write_text
+from transforms.llm.usage import FIELDS
+
+MANIFEST: Final = "manifest.json"
+SUCCESS: Final = "_SUCCESS"
+
+
+@dataclass(frozen=True, slots=True)
+class RunFacts:
+    """What is known before the run starts and belongs into its manifest.
+
+    Attributes:
+      output: the run's directory; scratch: the directory to clear at the end.
+      until: the last stage, or null.
+      expected_rows: rows that reading must account for.
+      max_error_share: share of a stage's input that may end as errors.
+      started: seconds since the epoch.
+      run_id: the run's name.
+      about: the run's configuration, versions and prompt fingerprints, as JSON values.
+    """
+
+    output: str
+    scratch: str
+    until: str | None
+    expected_rows: int
+    max_error_share: float
+    started: float
+    run_id: str
+    about: Mapping[str, Any]
+
+
+def unfinished(lines: list[StageCounts], max_error_share: float) -> list[str]:
+    """Return why a run is not complete, a sentence each: pending work, or too many errors in a stage."""
+    reasons = [f"{line.stage}: {line.pending} pending" for line in lines if line.pending]
+    reasons.extend(
+        f"{line.stage}: {line.errors} of {line.arrived} ended as errors, more than {max_error_share:.0%}"
+        for line in lines
+        if line.errors > max_error_share * line.arrived
+    )
+    return reasons
+
+
+def usage_table(counts: Counts) -> list[dict[str, Any]]:
+    """Return calls, tokens and cost per stage and model, in the order of the stages."""
+    table = []
+    for stage, model in sorted({(key[0], key[2]) for key in counts if key[1] == "usage"}, key=_figure_order):
+        own = {key[3]: n for key, n in counts.items() if key[:3] == (stage, "usage", model)}
+        spent = {str(field): own.get(field, 0) for field in FIELDS}
+        cost = {"cost_usd": spent.pop("cost_nano_usd") / 1e9}
+        failed = {name.removeprefix("failed_"): n for name, n in sorted(own.items()) if name.startswith("failed_")}
+        table.append({"stage": stage, "model": model, **spent, **cost, "failed_calls": failed})
+    return table
+
+
+def _figure_order(place: tuple[str, str]) -> tuple[int, str]:
+    return STAGES.index(place[0]), place[1]
+
+
+def manifest(facts: RunFacts, counts: Counts, written: Mapping[str, int], now: float) -> dict[str, Any]:
+    """Return the content of `manifest.json`.
+
+    Raises:
+      RuntimeError: documents or pairs were lost or made from nothing; a defect, so the run must not pass for complete.
+    """
+    lines = [stage_counts(counts, stage) for stage in stages_until(facts.until)]
+    rows = next(written[name] for name in ("qa", "pairs", "documents") if name in written)
+    problems = imbalances(lines, facts.expected_rows, rows)
+    for directory, door in (("rejected", "rejected"), ("errors", "errors")):
+        due = sum(getattr(line, door) for line in lines)
+        if written[directory] != due:
+            problems.append(f"{directory}/: {due} rows were due, {written[directory]} were written")
+    if problems:
+        raise RuntimeError("the run's counts do not add up: " + "; ".join(problems))
+    return {
+        "run_id": facts.run_id,
+        **facts.about,
+        "until": facts.until,
+        "complete": facts.until is None and not unfinished(lines, facts.max_error_share),
+        "unfinished": unfinished(lines, facts.max_error_share),
+        "stages": [line.as_json() for line in lines],
+        "usage": usage_table(counts),
+        "rows": dict(sorted(written.items())),
+        "wall_seconds": round(now - facts.started, 3),
+    }
+
+
+class CommitRun(beam.PTransform):
+    """Write manifest and `_SUCCESS` once everything else is written.
+
+    Input: a tuple of two PCollections: `Counts` of all stages, and (directory, rows) of all shards.
+    Output: one element, the manifest.
+    """
+
+    def __init__(self, facts: RunFacts) -> None:
+        super().__init__()
+        self.facts = facts
+
+    def expand(self, inputs: Any) -> Any:
+        counts, shards = inputs
+        total = counts | "AddCounts" >> beam.CombineGlobally(merge)
+        return (
+            total.pipeline
+            | "Once" >> beam.Create([None])
+            | "Commit"
+            >> beam.Map(
+                _commit, facts=self.facts, counts=beam.pvalue.AsSingleton(total), shards=beam.pvalue.AsIter(shards)
+            )
+        )
+
+
+def _commit(_: None, facts: RunFacts, counts: Counts, shards: Iterable[tuple[str, int]]) -> dict[str, Any]:
+    written: dict[str, int] = {}
+    for directory, rows in shards:
+        written[directory] = written.get(directory, 0) + rows
+    content = manifest(facts, counts, written, time.time())
+    write_text(f"{facts.output}/{MANIFEST}", json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+    delete([facts.scratch])
+    if content["complete"]:
+        write_text(f"{facts.output}/{SUCCESS}", "")
+    return content

@@ -1,0 +1,152 @@
+"""Parquet and plain files through Beam's filesystems: a local path and `gs://` are one code path."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import posixpath
+import uuid
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from apache_beam.io.filesystem import CompressionTypes
+from apache_beam.io.filesystems import FileSystems
+
+from schemas.elements import CorpusPlan, RowGroup, Spill
+
+BATCH_BYTES = 16 << 20
+"""A table read at once holds at most about this many bytes of columns (or one row)."""
+BATCH_ROWS = 1024
+ROWS_PER_SHARD = 50_000
+
+ShardKey = tuple[str, int, int]
+"""(directory, shard, number of shards)."""
+
+
+@contextlib.contextmanager
+def open_parquet(path: str) -> Iterator[pq.ParquetFile]:
+    """Open a Parquet file for reading; closes it afterwards."""
+    with (
+        FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED) as stream,
+        pq.ParquetFile(stream) as file,
+    ):
+        yield file
+
+
+def read_batches(file: pq.ParquetFile, number: int, columns: list[str]) -> Iterator[pa.RecordBatch]:
+    """Yield a row group in batches of at most `BATCH_ROWS` rows and about `BATCH_BYTES`, decoded one at a time."""
+    group = file.metadata.row_group(number)
+    row_bytes = max(1, group.total_byte_size // max(1, group.num_rows))
+    yield from file.iter_batches(
+        batch_size=min(BATCH_ROWS, max(1, BATCH_BYTES // row_bytes)), row_groups=[number], columns=columns
+    )
+
+
+def read_rows(plan: CorpusPlan, group: RowGroup) -> Iterator[tuple[int, pa.Table]]:
+    """Yield (number of the first row, table) over a row group: the columns of the plan under the names of their roles.
+
+    The id is cast to a string; strings are not checked to be UTF-8 yet.
+    """
+    first = 0
+    names = list(dict.fromkeys(plan.columns.values()))
+    with open_parquet(group.path) as file:
+        present = set(file.schema_arrow.names)
+        for batch in read_batches(file, group.number, [name for name in names if name in present]):
+            columns = {
+                role: batch.column(name).cast(pa.string()) if name in present else pa.nulls(batch.num_rows, pa.string())
+                for role, name in plan.columns.items()
+            }
+            yield first, pa.table(columns)
+            first += batch.num_rows
+
+
+def read_documents(plan: CorpusPlan, group: RowGroup, rows: Any) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Yield (row, document) for some rows of a row group: `text`, `doc_id`, and what else of `Source` the corpus has.
+
+    Args:
+      rows: int[n], ascending row numbers within the group; they must have passed `ReadCorpus`.
+    """
+    for first, table in read_rows(plan, group):
+        inside = rows[np.searchsorted(rows, first) : np.searchsorted(rows, first + table.num_rows)]
+        picked = table.take(pa.array(inside - first, pa.int64())).rename_columns({"id": "doc_id"})
+        yield from zip(inside.tolist(), picked.to_pylist(), strict=True)
+
+
+def read_spill(spill: Spill) -> pa.Table:
+    """Read a row group of a scratch file."""
+    with open_parquet(spill.path) as file:
+        return file.read_row_group(spill.number)
+
+
+@contextlib.contextmanager
+def replacing(path: str) -> Iterator[Any]:
+    """Open a file for writing that appears under its name only when complete.
+
+    The temporary name ends in `.tmp` beside the target; a repeated bundle replaces the file with the same bytes.
+    """
+    directory = posixpath.dirname(path)
+    with contextlib.suppress(OSError):  # exists already, an error to Beam; one that cannot be made fails just below
+        FileSystems.mkdirs(directory)
+    temporary = f"{path}.{uuid.uuid4().hex}.tmp"
+    try:
+        with FileSystems.create(temporary, compression_type=CompressionTypes.UNCOMPRESSED) as stream:
+            yield stream
+        FileSystems.rename([temporary], [path])
+    except BaseException:
+        with contextlib.suppress(Exception):
+            FileSystems.delete([temporary])
+        raise
+
+
+def write_parquet(path: str, table: pa.Table, *, row_group_size: int | None = None) -> None:
+    """Write a table as one zstd-compressed Parquet file."""
+    with replacing(path) as stream:
+        pq.write_table(table, stream, compression="zstd", row_group_size=row_group_size)
+
+
+def write_text(path: str, text: str) -> None:
+    """Write a small UTF-8 text file."""
+    with replacing(path) as stream:
+        stream.write(text.encode("utf-8"))
+
+
+def read_json(path: str) -> Any:
+    """Read a JSON file."""
+    with FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED) as stream:
+        return json.load(stream)
+
+
+def list_files(pattern: str) -> list[str]:
+    """Return the paths that match a glob, sorted; none is an empty list."""
+    return sorted(entry.path for entry in FileSystems.match([pattern])[0].metadata_list)
+
+
+def exists(path: str) -> bool:
+    """Return whether a file or directory is there."""
+    return bool(FileSystems.exists(path))
+
+
+def delete(paths: list[str]) -> None:
+    """Delete files (or whole directories); what is not there is no error."""
+    present = [path for path in paths if FileSystems.exists(path)]
+    if present:
+        FileSystems.delete(present)
+
+
+def shard_count(rows: int) -> int:
+    """Return how many shards hold `rows` rows: at least one, each of about 50,000 rows at most."""
+    return max(1, -(-rows // ROWS_PER_SHARD))
+
+
+def shard_path(output: str, key: ShardKey) -> str:
+    """Return the path of a shard."""
+    directory, shard, shards = key
+    return f"{output}/{directory}/part-{shard:05d}-of-{shards:05d}.parquet"
+
+
+def run_metadata(run_id: str) -> dict[str, str]:
+    """Return the metadata of a Parquet file that a run writes."""
+    return {"webscale_rl.run_id": run_id}

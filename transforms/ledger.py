@@ -1,0 +1,145 @@
+"""The side doors of a stage: rejected rows, error rows and counts, gathered over a bundle and emitted as data."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import Any, Final, NamedTuple
+
+import apache_beam as beam
+import pyarrow as pa
+from apache_beam.pvalue import TaggedOutput
+from apache_beam.transforms.window import GlobalWindows
+
+from schemas.counts import Counts
+from schemas.records import Failed, Rejected, to_table
+
+REJECTED: Final = "rejected"
+ERRORS: Final = "errors"
+COUNTS: Final = "counts"
+SIDE_DOORS: Final = (REJECTED, ERRORS, COUNTS)
+_FLUSH_ROWS: Final = 500
+_SHOW_SECONDS: Final = 0.5
+
+
+class Doors(NamedTuple):
+    """The outputs of a stage: what goes on, tables of `Rejected`, tables of `Failed`, and `Counts`."""
+
+    kept: Any
+    rejected: Any
+    errors: Any
+    counts: Any
+
+
+def doors(outputs: Any, kept: str = "kept") -> Doors:
+    """Name the outputs of `ParDo(...).with_outputs(*SIDE_DOORS, main=kept)`."""
+    return Doors(outputs[kept], outputs[REJECTED], outputs[ERRORS], outputs[COUNTS])
+
+
+class Progress:
+    """How many elements have left each door in this process: for the terminal only, never for the manifest."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._counts: Counts = Counter()
+
+    def add(self, counts: Counts) -> None:
+        """Add what a bundle counted."""
+        with self._lock:
+            self._counts.update(counts)
+
+    def snapshot(self) -> Counts:
+        """Return a copy of the counts so far."""
+        with self._lock:
+            return Counter(self._counts)
+
+
+PROGRESS: Final = Progress()
+
+
+class Ledger:
+    """One bundle's rejected rows, error rows and counts.
+
+    `flush` yields the rows once enough of them wait, from `process`; `close` yields the rest and the counts, from
+    `finish_bundle`. Every row is counted where it is entered, so that rows and counts cannot disagree.
+    """
+
+    def __init__(self, stage: str) -> None:
+        self._stage = stage
+        self._rejected: list[Rejected] = []
+        self._failed: list[Failed] = []
+        self._counts: Counts = Counter()
+        self._shown: Counts = Counter()
+        self._shown_at = time.monotonic()
+
+    def count(self, door: str, n: int = 1) -> None:
+        """Count `n` elements at a door ("in", "kept", "pending", "fan_out")."""
+        self._counts[self._stage, door] += n
+
+    def count_usage(self, usage: Counts) -> None:
+        """Add up the calls, tokens and cost of answered or failed requests."""
+        self._counts.update(usage)
+
+    def reject(self, rows: Sequence[Rejected]) -> None:
+        """Enter rejected documents or pairs."""
+        self._rejected.extend(rows)
+        self.count("rejected", len(rows))
+        for row in rows:
+            self._counts[self._stage, "reason", row.reason] += 1
+
+    def fail(self, rows: Sequence[Failed]) -> None:
+        """Enter documents or pairs that could not be decided."""
+        self._failed.extend(rows)
+        self.count("errors", len(rows))
+        for row in rows:
+            self._counts[self._stage, "failure", row.error] += 1
+
+    def flush(self, at_least: int = _FLUSH_ROWS) -> Iterator[TaggedOutput]:
+        """Yield the waiting rows as tables when there are `at_least` so many of them."""
+        self._show(_SHOW_SECONDS)
+        if self._rejected and len(self._rejected) >= at_least:
+            yield TaggedOutput(REJECTED, to_table(Rejected, self._rejected))
+            self._rejected = []
+        if self._failed and len(self._failed) >= at_least:
+            yield TaggedOutput(ERRORS, to_table(Failed, self._failed))
+            self._failed = []
+
+    def close(self) -> Iterator[TaggedOutput]:
+        """Yield all that is left, for `finish_bundle`."""
+        for output in self.flush(at_least=1):
+            yield TaggedOutput(output.tag, windowed(output.value))
+        self._show(0.0)
+        if self._counts:
+            yield TaggedOutput(COUNTS, windowed(self._counts))
+
+    def _show(self, interval: float) -> None:
+        now = time.monotonic()
+        if now - self._shown_at < interval:
+            return
+        self._shown_at = now
+        PROGRESS.add(Counter({key: n - self._shown[key] for key, n in self._counts.items()}))
+        self._shown = Counter(self._counts)
+
+
+class LedgerDoFn(beam.DoFn):
+    """A DoFn with a ledger a bundle: `process` enters rows and counts into `self.ledger` and yields its flushes."""
+
+    stage: str
+
+    def start_bundle(self) -> None:
+        self.ledger = Ledger(self.stage)
+
+    def finish_bundle(self) -> Iterator[Any]:
+        yield from self.ledger.close()
+
+
+def windowed(value: Any) -> Any:
+    """Wrap a value that is emitted from `finish_bundle`."""
+    return GlobalWindows.windowed_value(value)
+
+
+def empty_table(record: type) -> pa.Table:
+    """Return a table of a record class without rows."""
+    return to_table(record, [])

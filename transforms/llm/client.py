@@ -1,0 +1,373 @@
+"""The client of all models: cache, then one call for identical requests, then limits, retries and validation."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import json
+import random
+import threading
+import time
+import weakref
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import Any, Final, TypeVar
+
+from pydantic import BaseModel
+
+from schemas.answers import Stage
+from schemas.counts import Counts
+from schemas.records import Call
+from transforms.llm.cache import Entry, ResponseCache, request_key
+from transforms.llm.limiter import Clock, Retries, Sleep, Window
+from transforms.llm.parsing import parse_answer
+from transforms.llm.remote import DEFAULT_TIMEOUT_S, RemoteEngine
+from transforms.llm.requests import PENDING, Completion, Engine, Kind, ModelError, Request, Settings
+from transforms.llm.usage import Meter
+
+EMBEDDED_PREFIX: Final = "embedded/"
+EMBEDDED_MODELS: Final = ("embedded/extractive",)
+MAX_ATTEMPTS: Final = 6
+
+A = TypeVar("A", bound=BaseModel)
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class ClientSettings:
+    """What a client is made from. It holds no key, so it may travel with a pipeline.
+
+    Attributes:
+      models: how the model of each stage is called.
+      cache: the directory of the answers (see `ResponseCache`).
+      concurrency: calls in flight at once, in this process.
+      max_attempts: calls at most for one request.
+      timeout_s: seconds at most for one call.
+    """
+
+    models: Mapping[Stage, Settings]
+    cache: str
+    concurrency: int
+    max_attempts: int = MAX_ATTEMPTS
+    timeout_s: float = DEFAULT_TIMEOUT_S
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """A request with its answer.
+
+    Attributes:
+      answer: an instance of the answer class of the request's stage.
+      call: the model, the prompt's fingerprint and the key of the answer in the cache.
+      usage: what this request cost in this run.
+    """
+
+    answer: BaseModel
+    call: Call
+    usage: Counts
+
+    def expect(self, answer_class: type[A]) -> A:
+        """Return the answer, which is of the class that its stage demands.
+
+        Raises:
+          TypeError: it is of another class: the request was not of the stage that reads the answer.
+        """
+        if not isinstance(self.answer, answer_class):
+            raise TypeError(f"the answer is a {type(self.answer).__name__}, not a {answer_class.__name__}")
+        return self.answer
+
+
+class Unanswered(ModelError):
+    """A request without an answer, after all that could be tried.
+
+    Attributes:
+      call: the model, the prompt's fingerprint and the key that an answer would have had.
+      usage: what this request cost in this run.
+    """
+
+    def __init__(self, error: ModelError, call: Call, usage: Counts, attempts: int) -> None:
+        super().__init__(error.kind, str(error), retry_after=error.retry_after, attempts=attempts)
+        self.call = call
+        self.usage = usage
+
+
+class _Endpoint:
+    """What the requests to one model, at one place and with one key, share."""
+
+    def __init__(self, window: Window) -> None:
+        self.window = window
+        self.broken: ModelError | None = None
+
+    def check(self) -> None:
+        if self.broken is not None:
+            raise ModelError(Kind.AUTH, f"not asked, since an earlier call failed: {self.broken}"[:300])
+
+
+class ModelClient:
+    """Answers requests, within one event loop.
+
+    An answer in the cache is replayed. Identical requests in flight at once are one call. Otherwise a call waits for
+    its place (`concurrency` in all, fewer where an endpoint throttles); its completion is in the cache before anyone
+    sees it. What may pass (an overload, a lost connection, a timeout) is tried again after a wait that occupies no
+    place, an invalid or cut-off answer is asked for again at once. A key that is refused or a model that does not exist
+    breaks the endpoint: no request calls it again. The embedded engine neither waits nor retries.
+
+    Args:
+      settings: the models, the cache and the limits.
+      engine: what calls the models that are not embedded; `RemoteEngine` where None.
+      clock, sleep, random: time in seconds and numbers in [0, 1), to be replaced in tests.
+
+    Raises:
+      ValueError: an embedded model that does not exist.
+      CacheError: the cache's directory cannot be used.
+    """
+
+    def __init__(
+        self,
+        settings: ClientSettings,
+        *,
+        engine: Engine | None = None,
+        clock: Clock = time.monotonic,
+        sleep: Sleep = asyncio.sleep,
+        random: Callable[[], float] = random.random,
+    ) -> None:
+        for stage, model in settings.models.items():
+            if is_embedded(model) and model.model not in EMBEDDED_MODELS:
+                raise ValueError(f"{stage}: no model {model.model!r}; there is {', '.join(EMBEDDED_MODELS)}")
+        self._settings = settings
+        self._cache = ResponseCache(settings.cache, clock)
+        self._remote = engine or RemoteEngine(settings.timeout_s)
+        self._embedded = _embedded_engine() if any(map(is_embedded, settings.models.values())) else None
+        self._clock, self._sleep, self._random = clock, sleep, random
+        self._places = asyncio.Semaphore(settings.concurrency)
+        self._endpoints: dict[tuple[str, str | None, str | None], _Endpoint] = {}
+        self._in_flight: dict[str, asyncio.Task[Answered | Unanswered]] = {}
+
+    async def ask(self, request: Request) -> Answered:
+        """Return the answer to a request.
+
+        Raises:
+          Unanswered: a `ModelError` with the request's call and usage. Of a kind in `PENDING` it says something about
+            the run and nothing about the request.
+          CacheError: the cache cannot be read, or a paid answer cannot be kept.
+        """
+        outcome = await self._outcome(request)
+        if isinstance(outcome, Unanswered):
+            raise outcome
+        return outcome
+
+    async def ask_all(self, requests: Sequence[Request]) -> list[Answered | Unanswered]:
+        """Return the outcomes of requests, asked side by side, in their order. Raises only `CacheError`."""
+        return list(await asyncio.gather(*map(self._outcome, requests)))
+
+    async def close(self) -> None:
+        """Cancel what is in flight and close connections and files."""
+        while tasks := list(self._in_flight.values()):
+            # Repeated, since a transport may turn the cancellation into a failed call, which would then be retried.
+            for task in tasks:
+                task.cancel()
+            await asyncio.wait(tasks, timeout=0.1)
+        if isinstance(self._remote, RemoteEngine):
+            await self._remote.close()
+        self._cache.close()
+
+    async def _outcome(self, request: Request) -> Answered | Unanswered:
+        settings = self._settings.models[request.stage]
+        key = request_key(request, settings)
+        call = Call(settings.model, request.prompt, key)
+        replayed = self._replay(request, call)
+        if replayed is not None:
+            return replayed
+        task = self._in_flight.get(key)
+        if task is not None:
+            # Shielded, as below: whoever stops waiting must not take the answer from the others.
+            return _shared(await asyncio.shield(task), request, call)
+        task = asyncio.create_task(self._answer(request, settings, call))
+        self._in_flight[key] = task
+        task.add_done_callback(lambda done: self._landed(key, done))
+        return await asyncio.shield(task)
+
+    def _landed(self, key: str, task: asyncio.Task[Answered | Unanswered]) -> None:
+        del self._in_flight[key]
+        if not task.cancelled():
+            task.exception()  # seen, even where nobody waits any more
+
+    def _replay(self, request: Request, call: Call) -> Answered | None:
+        entry = self._cache.get(call.key)
+        if entry is None:
+            return None
+        try:
+            answer = parse_answer(request.stage, entry.completion)
+        except ModelError:
+            return None  # kept by a version that asked less of an answer
+        meter = Meter(request.stage, call.model)
+        meter.cache_hit()
+        return Answered(answer, call, meter.counts)
+
+    async def _answer(self, request: Request, settings: Settings, call: Call) -> Answered | Unanswered:
+        meter = Meter(request.stage, settings.model)
+        retries = Retries(1 if is_embedded(settings) else self._settings.max_attempts, self._random)
+        while True:
+            outcome = await self._attempt(request, settings, call, meter)
+            if isinstance(outcome, BaseModel):
+                return Answered(outcome, call, meter.counts)
+            delay = retries.delay(outcome)
+            if delay is None:
+                return Unanswered(outcome, call, meter.counts, meter.calls)
+            if delay:
+                await self._sleep(delay)
+
+    async def _attempt(self, request: Request, settings: Settings, call: Call, meter: Meter) -> BaseModel | ModelError:
+        """Call the model once, keep what it says, and return the answer or what was wrong."""
+        try:
+            completion = await self._complete(request, settings, meter)
+        except ModelError as error:
+            meter.failed(error.kind)
+            return error
+        meter.paid(completion)
+        outcome = _parsed(request.stage, completion)
+        valid = isinstance(outcome, BaseModel)
+        self._cache.put(call.key, Entry(request.stage, settings.model, request.prompt, completion, valid))
+        if isinstance(outcome, ModelError):
+            meter.failed(outcome.kind)
+        return outcome
+
+    async def _complete(self, request: Request, settings: Settings, meter: Meter) -> Completion:
+        if self._embedded is not None and is_embedded(settings):
+            meter.call()
+            return await _guarded(self._embedded, request, settings)
+        endpoint = self._endpoint(settings)
+        endpoint.check()
+        async with endpoint.window.slot(), self._places:
+            endpoint.check()
+            meter.call()
+            try:
+                return await _guarded(self._remote, request, settings)
+            except ModelError as error:
+                if error.kind in PENDING:
+                    endpoint.broken = endpoint.broken or error
+                raise
+
+    def _endpoint(self, settings: Settings) -> _Endpoint:
+        identity = (settings.model, settings.api_base, settings.api_key_env)
+        if identity not in self._endpoints:
+            self._endpoints[identity] = _Endpoint(Window(self._settings.concurrency, self._clock, self._sleep))
+        return self._endpoints[identity]
+
+
+def is_embedded(settings: Settings) -> bool:
+    """Whether a model runs inside this package, without a network."""
+    return settings.model.startswith(EMBEDDED_PREFIX)
+
+
+def _embedded_engine() -> Engine:
+    from transforms.llm.embedded import EmbeddedEngine
+
+    return EmbeddedEngine()
+
+
+async def _guarded(engine: Engine, request: Request, settings: Settings) -> Completion:
+    """Call an engine; whatever it fails with, it is this request that failed and not the run."""
+    try:
+        return await engine.complete(request, settings)
+    except ModelError:
+        raise
+    except Exception as error:
+        raise ModelError(Kind.BAD_REQUEST, f"the engine failed: {type(error).__name__}: {error}"[:300]) from None
+
+
+def _parsed(stage: Stage, completion: Completion) -> BaseModel | ModelError:
+    try:
+        return parse_answer(stage, completion)
+    except ModelError as error:
+        return error
+
+
+def _shared(outcome: Answered | Unanswered, request: Request, call: Call) -> Answered | Unanswered:
+    """Return the outcome of an identical request as one's own: it took no call."""
+    meter = Meter(request.stage, call.model)
+    if isinstance(outcome, Unanswered):
+        return Unanswered(outcome, call, meter.counts, 0)
+    meter.cache_hit()
+    return Answered(outcome.answer, call, meter.counts)
+
+
+class _Host:
+    """A `ModelClient` on an event loop of its own, in a thread that ends when the host is collected or closed."""
+
+    def __init__(self, settings: ClientSettings) -> None:
+        client = ModelClient(settings)
+        started: Future[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = Future()
+        # The thread holds no reference to the host, or the host would never be collected.
+        thread = threading.Thread(target=_run, args=(client, started), name="model-client", daemon=True)
+        thread.start()
+        self.client = client
+        self.loop, stop = started.result()
+        self.close = weakref.finalize(self, _stop, thread, self.loop, stop)
+
+
+def _run(client: ModelClient, started: Future[tuple[asyncio.AbstractEventLoop, asyncio.Event]]) -> None:
+    try:
+        asyncio.run(_serve(client, started))
+    except BaseException as error:
+        if started.done():
+            raise
+        started.set_exception(error)
+
+
+async def _serve(client: ModelClient, started: Future[tuple[asyncio.AbstractEventLoop, asyncio.Event]]) -> None:
+    stop = asyncio.Event()
+    started.set_result((asyncio.get_running_loop(), stop))
+    try:
+        await stop.wait()
+    finally:
+        await client.close()
+
+
+def _stop(thread: threading.Thread, loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:
+    if not loop.is_closed():
+        loop.call_soon_threadsafe(stop.set)
+    if thread is not threading.current_thread():
+        thread.join()
+
+
+_HOSTS: Final[weakref.WeakValueDictionary[str, _Host]] = weakref.WeakValueDictionary()
+_HOSTS_LOCK: Final = threading.Lock()
+
+
+class SharedClient:
+    """The one client of a process for given settings, for use from any thread.
+
+    All instances with equal settings share one event loop, one cache index, one set of limits; these end when the last
+    instance is closed or collected. Made in a DoFn's `setup`, never pickled with it.
+
+    Raises:
+      ValueError, CacheError: as `ModelClient`.
+    """
+
+    def __init__(self, settings: ClientSettings) -> None:
+        name = json.dumps(dataclasses.asdict(settings), sort_keys=True)
+        with _HOSTS_LOCK:
+            host = _HOSTS.get(name)
+            if host is None:
+                host = _HOSTS[name] = _Host(settings)
+        self._host: _Host | None = host
+
+    def ask_all(self, requests: Sequence[Request]) -> Future[list[Answered | Unanswered]]:
+        """Ask requests side by side; the future holds their outcomes in their order, and raises only `CacheError`."""
+        return self.submit(lambda client: client.ask_all(requests))
+
+    def submit(self, job: Callable[[ModelClient], Coroutine[Any, Any, T]]) -> Future[T]:
+        """Run `job(client)` on the client's event loop.
+
+        Raises:
+          RuntimeError: the client is closed.
+        """
+        if self._host is None:
+            raise RuntimeError("the shared client is closed; make another")
+        return asyncio.run_coroutine_threadsafe(job(self._host.client), self._host.loop)
+
+    def close(self) -> None:
+        """Give up this instance's share. What is in flight is cancelled when nobody else holds one."""
+        self._host = None

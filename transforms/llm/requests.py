@@ -1,0 +1,102 @@
+"""The seam between a stage and whatever answers it: a request in, a validated answer or a typed failure out."""
+
+from __future__ import annotations
+
+import enum
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Protocol
+
+from schemas.answers import Stage
+from schemas.counts import Counts
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One question to a model.
+
+    Attributes:
+      stage: the stage that asks; it selects the model's settings and the class of the answer.
+      variables: what the prompt was rendered from, by name (see `prompts.VARIABLES`); the embedded engine reads these.
+      messages: the rendered chat messages, each `{"role": ..., "content": ...}`.
+      schema: the JSON Schema of the answer, sent as `response_format`.
+      prompt: the fingerprint of the prompt.
+      sample: distinguishes repeated samples of one request in the cache.
+    """
+
+    stage: Stage
+    variables: Mapping[str, str]
+    messages: tuple[Mapping[str, str], ...]
+    schema: Mapping[str, Any]
+    prompt: str
+    sample: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How one stage's model is called. `api_key_env` names an environment variable; the key itself never travels."""
+
+    model: str
+    api_base: str | None = None
+    api_key_env: str | None = None
+    temperature: float | None = None
+    max_tokens: int | None = None
+    extra_body: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """What came over the wire, before anyone looked at it. Token counts are the provider's, 0 where it gave none."""
+
+    text: str
+    finish_reason: str
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    cached_tokens: int = 0
+    cost_usd: float = 0.0
+    refusal: str | None = None
+
+
+class Kind(str, enum.Enum):
+    """Why a request has no answer; the value is the `error` column of `errors/`."""
+
+    TRANSIENT = "transient"
+    THROTTLED = "throttled"
+    TIMEOUT = "timeout"
+    REFUSED = "refused"
+    INVALID = "invalid"
+    TRUNCATED = "truncated"
+    TOO_LONG = "too_long"
+    BAD_REQUEST = "bad_request"
+    AUTH = "auth"
+    UNKNOWN_MODEL = "unknown_model"
+
+
+PENDING: Final = frozenset({Kind.AUTH, Kind.UNKNOWN_MODEL})
+"""Failures of the run and not of the request: what meets them waits for a run with a key or a model that works."""
+
+
+class ModelError(Exception):
+    """A request that got no answer.
+
+    Attributes:
+      kind: the class of the failure.
+      retry_after: seconds the provider asked us to wait, if it did.
+      attempts: calls made for this request so far.
+      usage: what they cost.
+    """
+
+    def __init__(self, kind: Kind, message: str, *, retry_after: float | None = None, attempts: int = 1) -> None:
+        super().__init__(message)
+        self.kind = kind
+        self.retry_after = retry_after
+        self.attempts = attempts
+        self.usage: Counts = Counter()
+
+
+class Engine(Protocol):
+    """Answers one request once: no retry, no cache, no validation of the text."""
+
+    async def complete(self, request: Request, settings: Settings) -> Completion:
+        """Return the completion, or raise `ModelError`."""

@@ -1,0 +1,273 @@
+"""What the stages that call a model have in common: a pure rule, the doors, and a sliding window of calls.
+
+A stage is a small dataclass, a `DocumentRule` or a `SlotRule`, that knows no Beam; `AskModel` wires it up.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import queue
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple
+
+import apache_beam as beam
+
+from prompts import PromptSet
+from schemas.answers import Stage, json_schema
+from schemas.records import Call, Document, Failed, Rejected, Slot, StageNames
+from transforms.ledger import SIDE_DOORS, Doors, LedgerDoFn, doors, windowed
+from transforms.llm.client import Answered, ClientSettings, SharedClient, Unanswered
+from transforms.llm.requests import PENDING, ModelError, Request
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """Where a document, or each of its slots, goes.
+
+    Attributes:
+      document: what goes on (with the slots that do), or null.
+      rejected: a row for each document or slot that a named rule turned away.
+      failed: a row for each that could not be decided.
+      pending: how many wait for another run.
+    """
+
+    document: Document | None = None
+    rejected: tuple[Rejected, ...] = ()
+    failed: tuple[Failed, ...] = ()
+    pending: int = 0
+
+
+class Reject(NamedTuple):
+    """A rule's no: its name and the value that broke it."""
+
+    reason: str
+    value: str | None = None
+
+
+class Rule(ABC):
+    """A stage over documents or over their slots; a dataclass that knows no Beam."""
+
+    stage: Stage | Literal["check"]
+
+    @abstractmethod
+    def arrivals(self, document: Document) -> int:
+        """Return how many units arrive with a document: one, or its slots."""
+
+    @abstractmethod
+    def requests(self, document: Document) -> list[Request]:
+        """Return what to ask about a document, a request a unit."""
+
+    @abstractmethod
+    def decide(self, document: Document, answers: Sequence[Answered | ModelError]) -> Decision:
+        """Decide a document by the answers to its requests."""
+
+
+class DocumentRule(Rule):
+    """A stage that asks one question a document."""
+
+    @abstractmethod
+    def request(self, document: Document) -> Request:
+        """Return the question."""
+
+    @abstractmethod
+    def settle(self, document: Document, answered: Answered) -> tuple[Document, Reject | None]:
+        """Return the document with what was learnt of it, and the rule's no if it must go."""
+
+    def arrivals(self, document: Document) -> int:
+        return 1
+
+    def requests(self, document: Document) -> list[Request]:
+        return [self.request(document)]
+
+    def decide(self, document: Document, answers: Sequence[Answered | ModelError]) -> Decision:
+        (answered,) = answers
+        if isinstance(answered, ModelError):
+            if answered.kind in PENDING:
+                return Decision(pending=1)
+            return Decision(failed=(failed(self.stage, document, answered),))
+        settled, no = self.settle(document, answered)
+        return Decision(settled) if no is None else Decision(rejected=(rejected(self.stage, settled, no),))
+
+
+class SlotRule(Rule):
+    """A stage that asks one question a persona slot; a document goes on with the slots that do."""
+
+    @abstractmethod
+    def request(self, document: Document, slot: Slot) -> Request:
+        """Return the question."""
+
+    @abstractmethod
+    def settle(self, document: Document, slot: Slot, answered: Answered) -> tuple[Slot, Reject | None]:
+        """Return the slot with what was learnt of it, and the rule's no if it must go."""
+
+    def arrivals(self, document: Document) -> int:
+        return len(document.slots)
+
+    def requests(self, document: Document) -> list[Request]:
+        return [self.request(document, slot) for slot in document.slots]
+
+    def decide(self, document: Document, answers: Sequence[Answered | ModelError]) -> Decision:
+        return settle_slots(
+            self.stage,
+            document,
+            [
+                (slot, answer) if isinstance(answer, ModelError) else self.settle(document, slot, answer)
+                for slot, answer in zip(document.slots, answers, strict=True)
+            ],
+        )
+
+
+def settle_slots(
+    stage: str, document: Document, outcomes: Sequence[tuple[Slot, Reject | ModelError | None]]
+) -> Decision:
+    """Put a document's slots together again: those without an objection go on, the others leave by their doors."""
+    kept = tuple(slot for slot, no in outcomes if no is None)
+    errors = [(slot, no) for slot, no in outcomes if isinstance(no, ModelError)]
+    return Decision(
+        document=dataclasses.replace(document, slots=kept) if kept else None,
+        rejected=tuple(rejected(stage, document, no, slot) for slot, no in outcomes if isinstance(no, Reject)),
+        failed=tuple(failed(stage, document, no, slot) for slot, no in errors if no.kind not in PENDING),
+        pending=sum(no.kind in PENDING for _, no in errors),
+    )
+
+
+def document_request(prompts: PromptSet, stage: Stage, document: Document, **variables: str) -> Request:
+    """Return a stage's request about a document; the fence is the hash of the text, which no text can foresee."""
+    variables |= {"document": document.text, "fence": (document.source.text_sha256 or "")[:16]}
+    return Request(
+        stage=stage,
+        variables=variables,
+        messages=prompts.render(stage, variables),
+        schema=json_schema(stage),
+        prompt=prompts.fingerprint(stage),
+    )
+
+
+def calls_of(document: Document, slot: Slot | None = None) -> StageNames:
+    """Return the cache keys of the calls made so far for a document, or for one of its slots."""
+
+    def key(call: Call | None) -> str | None:
+        return None if call is None else call.key
+
+    pair = slot or Slot("", "")
+    return StageNames(key(document.screen), key(document.classify), key(pair.generate), key(pair.judge))
+
+
+def rejected(stage: str, document: Document, no: Reject, slot: Slot | None = None) -> Rejected:
+    """Return the row of a document, or of one of its slots, that a rule turned away."""
+    return Rejected(
+        doc_id=document.source.doc_id,
+        pair_id=slot.pair_id if slot else None,
+        stage=stage,
+        reason=no.reason,
+        value=no.value,
+        source=document.source,
+        question=slot.question if slot else None,
+        answer=slot.answer if slot else None,
+        thought=slot.thought if slot else document.screen_thought,
+        calls=calls_of(document, slot),
+    )
+
+
+def failed(stage: str, document: Document, error: ModelError, slot: Slot | None = None) -> Failed:
+    """Return the row of a document, or of one of its slots, for which the model gave no answer."""
+    return Failed(
+        doc_id=document.source.doc_id,
+        pair_id=slot.pair_id if slot else None,
+        stage=stage,
+        error=error.kind.value,
+        message=str(error),
+        attempts=error.attempts,
+        source=document.source,
+        calls=calls_of(document, slot),
+    )
+
+
+class DecidingDoFn(LedgerDoFn):
+    """Enters decisions into the ledger and passes on what stays."""
+
+    def enter(self, decision: Decision, units: int) -> Iterator[Any]:
+        """Count a decision and yield its document, which holds `units` units, and full tables of the side doors."""
+        self.ledger.reject(decision.rejected)
+        self.ledger.fail(decision.failed)
+        self.ledger.count("pending", decision.pending)
+        if decision.document is not None:
+            self.ledger.count("kept", units)
+            if self.stage == "classify":
+                self.ledger.count("fan_out", len(decision.document.slots))
+            yield decision.document
+        yield from self.ledger.flush()
+
+
+class AskModel(beam.PTransform):
+    """Documents through a rule that asks a model: `Doors` of `Document`s.
+
+    Args:
+      rule: the stage.
+      client: how the models are called; stages with equal settings share one event loop and one limit a process.
+    """
+
+    def __init__(self, rule: Rule, client: ClientSettings) -> None:
+        super().__init__()
+        self.rule = rule
+        self.client = client
+
+    def expand(self, documents: Any) -> Doors:
+        ask = _Ask(self.rule, self.client)
+        return doors(documents | "Ask" >> beam.ParDo(ask).with_outputs(*SIDE_DOORS, main="kept"))
+
+
+class _Ask(DecidingDoFn):
+    """Document -> Document, over a sliding window of documents whose requests are under way.
+
+    `process` hands a document's requests to the process's one event loop and yields what has been answered meanwhile;
+    it waits only when the window is full. `finish_bundle` drains. The client holds back what exceeds its limit.
+    """
+
+    def __init__(self, rule: Rule, settings: ClientSettings) -> None:
+        self.rule = rule
+        self.stage = rule.stage
+        self.settings = settings
+
+    def setup(self) -> None:
+        self.client = SharedClient(self.settings)
+
+    def teardown(self) -> None:
+        self.client.close()
+
+    def start_bundle(self) -> None:
+        super().start_bundle()
+        self.waiting = 0
+        self.answered: queue.SimpleQueue[tuple[Document, Future[list[Answered | Unanswered]]]] = queue.SimpleQueue()
+
+    def process(self, document: Document) -> Iterator[Any]:
+        self.ledger.count("in", self.rule.arrivals(document))
+        future = self.client.ask_all(self.rule.requests(document))
+        self.waiting += 1
+        future.add_done_callback(lambda done: self.answered.put((document, done)))
+        while not self.answered.empty() or self.waiting >= self.settings.concurrency:
+            yield from self._next()
+
+    def finish_bundle(self) -> Iterator[Any]:
+        while self.waiting:
+            for output in self._next():
+                yield _in_window(output)
+        yield from super().finish_bundle()
+
+    def _next(self) -> Iterator[Any]:
+        document, future = self.answered.get()
+        self.waiting -= 1
+        answers = future.result()
+        for answer in answers:
+            self.ledger.count_usage(answer.usage)
+        decision = self.rule.decide(document, answers)
+        yield from self.enter(decision, self.rule.arrivals(decision.document) if decision.document else 0)
+
+
+def _in_window(output: Any) -> Any:
+    if isinstance(output, beam.pvalue.TaggedOutput):
+        return beam.pvalue.TaggedOutput(output.tag, windowed(output.value))
+    return windowed(output)

@@ -1,0 +1,247 @@
+"""ReadCorpus: Parquet files become bounded batches of documents; bad files and rows leave as errors."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Final
+
+import apache_beam as beam
+import numpy as np
+import pyarrow as pa
+
+from schemas.config import Columns
+from schemas.elements import DOCUMENT_COLUMNS, Batch, CorpusPlan, RowGroup
+from schemas.records import Failed, Rejected, Source, text_sha256
+from transforms.files import open_parquet, read_rows
+from transforms.ledger import SIDE_DOORS, Doors, LedgerDoFn, doors
+
+_FOOTER_THREADS: Final = 16
+_SAMPLE_SEED: Final = 0
+
+
+class CorpusError(ValueError):
+    """The corpus cannot be read as configured; the message names the file, the column and the remedy."""
+
+
+def plan_corpus(paths: Sequence[str], columns: Columns, sample: int | None = None) -> CorpusPlan:
+    """Read the footers of all files and lay out the row groups.
+
+    Args:
+      paths: the files, sorted.
+      columns: the column names of the corpus.
+      sample: rows to draw without replacement, the same ones each time; null takes all.
+
+    Raises:
+      CorpusError: a column is missing, has an unusable type, or the files disagree about its type.
+    """
+    with ThreadPoolExecutor(_FOOTER_THREADS) as pool:
+        footers = list(pool.map(_footer, paths))
+    readable = [(path, footer) for path, footer in zip(paths, footers, strict=True) if not isinstance(footer, str)]
+    unreadable = tuple((path, footer) for path, footer in zip(paths, footers, strict=True) if isinstance(footer, str))
+    schema = unify([(path, footer[0]) for path, footer in readable], columns) if readable else DOCUMENT_COLUMNS
+    sizes = [(i, number, rows) for i, (_, (_, groups)) in enumerate(readable) for number, rows in enumerate(groups)]
+    first_row = np.concatenate([[0], np.cumsum([rows for _, _, rows in sizes], dtype=np.int64)]).astype(np.int64)
+    return CorpusPlan(
+        paths=tuple(path for path, _ in readable),
+        unreadable=unreadable,
+        path_of=np.array([i for i, _, _ in sizes], np.int32),
+        number_of=np.array([number for _, number, _ in sizes], np.int32),
+        first_row=first_row,
+        sample=None if sample is None else draw(int(first_row[-1]), sample),
+        columns={role: name for role in Columns.model_fields if (name := getattr(columns, role)) in schema.names},
+        schema=schema,
+    )
+
+
+def draw(rows: int, sample: int) -> np.ndarray[Any, np.dtype[np.int64]]:
+    """Return `sample` distinct row numbers below `rows` (all of them when there are no more), sorted."""
+    generator = np.random.Generator(np.random.PCG64(_SAMPLE_SEED))
+    return np.sort(generator.choice(rows, size=min(sample, rows), replace=False)).astype(np.int64)
+
+
+def _footer(path: str) -> tuple[pa.Schema, list[int]] | str:
+    """Return a file's schema and the rows of its groups, or why it has no readable footer."""
+    try:
+        with open_parquet(path) as file:
+            groups = [file.metadata.row_group(i).num_rows for i in range(file.num_row_groups)]
+            return file.schema_arrow.remove_metadata(), groups
+    except (OSError, pa.ArrowException) as error:
+        return _one_line(error)
+
+
+def unify(schemas: Sequence[tuple[str, pa.Schema]], columns: Columns) -> pa.Schema:
+    """Return one schema for all files, or raise `CorpusError`.
+
+    Columns that only some files have become nullable; integers and floats widen. `columns.id` may be a string or an
+    integer, `columns.text` and the others must be strings.
+    """
+    for path, schema in schemas:
+        for name in columns.demanded:
+            if name not in schema.names:
+                role = next(role for role in Columns.model_fields if getattr(columns, role) == name)
+                raise CorpusError(
+                    f"{path} has no column {name!r} (it has {', '.join(schema.names) or 'none'});"
+                    f" name its {role} column with {_remedy(role)}"
+                )
+        for role in Columns.model_fields:
+            _check_type(path, schema, role, getattr(columns, role))
+    unified = schemas[0][1]
+    for path, schema in schemas[1:]:
+        try:
+            unified = pa.unify_schemas([unified, schema], promote_options="permissive")
+        except pa.ArrowException as error:
+            raise CorpusError(
+                f"{path} does not fit {schemas[0][0]}: {_conflict(unified, schema) or _one_line(error)};"
+                " give the column one type in all files, or run them apart"
+            ) from None
+    if "webscale_rl" in unified.names:
+        unified = unified.remove(unified.get_field_index("webscale_rl"))  # an earlier run's verdicts; ours replace them
+    return unified
+
+
+def _remedy(role: str) -> str:
+    return {"id": "--id-column", "text": "--text-column"}.get(role, f"columns.{role} in the configuration")
+
+
+def _check_type(path: str, schema: pa.Schema, role: str, name: str) -> None:
+    if name not in schema.names:
+        return
+    kind = schema.field(name).type
+    if pa.types.is_dictionary(kind):
+        kind = kind.value_type
+    fits = pa.types.is_string(kind) or pa.types.is_large_string(kind) or (role == "id" and pa.types.is_integer(kind))
+    if not fits and not pa.types.is_null(kind):
+        raise CorpusError(
+            f"{path}: column {name!r} is {kind}, the {role} must be a string; name another one with {_remedy(role)}"
+        )
+
+
+def _conflict(unified: pa.Schema, schema: pa.Schema) -> str | None:
+    for field in schema:
+        if field.name in unified.names and unified.field(field.name).type != field.type:
+            try:
+                pa.unify_schemas(
+                    [pa.schema([unified.field(field.name)]), pa.schema([field])], promote_options="permissive"
+                )
+            except pa.ArrowException:
+                return f"column {field.name!r} is {field.type} here and {unified.field(field.name).type} there"
+    return None
+
+
+def _one_line(error: BaseException) -> str:
+    return f"{type(error).__name__}: {' '.join(str(error).split())}"[:300]
+
+
+class ReadCorpus(beam.PTransform):
+    """Read the planned row groups.
+
+    Output: `Doors` whose kept elements are `Batch`es: documents with an id and a text that is not blank, the columns of
+    `DOCUMENT_COLUMNS`. Rejected: `null_id`, `null_text`, `empty_text`. Errors: `unreadable_file`, `unreadable_rows`
+    (one a document), `invalid_utf8`.
+    """
+
+    def __init__(self, plan: CorpusPlan) -> None:
+        super().__init__()
+        self.plan = plan
+
+    def expand(self, pipeline: Any) -> Doors:
+        units = [*range(len(self.plan)), *(-1 - i for i in range(len(self.plan.unreadable)))]
+        outputs = (
+            pipeline
+            | "RowGroups" >> beam.Create(units)
+            | "Read" >> beam.ParDo(_ReadRowGroup(self.plan)).with_outputs(*SIDE_DOORS, main="kept")
+        )
+        return doors(outputs)
+
+
+class _ReadRowGroup(LedgerDoFn):
+    """int -> Batch: a row group of the plan by its index; -1 - i is the i-th unreadable file."""
+
+    stage = "read"
+
+    def __init__(self, plan: CorpusPlan) -> None:
+        self.plan = plan
+
+    def process(self, unit: int) -> Iterator[Any]:
+        if unit < 0:
+            path, message = self.plan.unreadable[-1 - unit]
+            self.ledger.count("in")
+            self.ledger.fail([Failed(None, None, self.stage, "unreadable_file", message, 1, Source(None, path))])
+        else:
+            group = self.plan.group(unit)
+            wanted = self.plan.wanted(group)
+            self.ledger.count("in", group.rows if wanted is None else len(wanted))
+            if wanted is None or len(wanted):
+                yield from self._read(group, wanted)
+        yield from self.ledger.flush()
+
+    def _read(self, group: RowGroup, wanted: np.ndarray[Any, np.dtype[np.int64]] | None) -> Iterator[Batch]:
+        due = np.arange(group.rows) if wanted is None else wanted
+        done = 0
+        try:
+            for first, raw in read_rows(self.plan, group):
+                rows = due[np.searchsorted(due, first) : np.searchsorted(due, first + raw.num_rows)]
+                documents = self._accept(group, rows, raw.take(pa.array(rows - first)))
+                done += len(rows)
+                if documents.num_rows:
+                    self.ledger.count("kept", documents.num_rows)
+                    yield Batch(group, documents)
+        except (OSError, pa.ArrowException) as error:
+            message = _one_line(error)
+            self.ledger.fail(
+                [
+                    Failed(
+                        None,
+                        None,
+                        self.stage,
+                        "unreadable_rows",
+                        message,
+                        1,
+                        Source(None, group.path, group.number, int(row)),
+                    )
+                    for row in due[done:]
+                ]
+            )
+
+    def _accept(self, group: RowGroup, rows: Iterable[int], raw: pa.Table) -> pa.Table:
+        """Return the rows that are documents, as `DOCUMENT_COLUMNS`; enter the others into the ledger."""
+        documents: list[dict[str, Any]] = []
+        for row, values in zip(rows, _decode(raw), strict=True):
+            source = Source(None, group.path, group.number, int(row))
+            if isinstance(values, str):
+                self.ledger.fail([Failed(None, None, self.stage, "invalid_utf8", values, 1, source)])
+                continue
+            text = values.pop("text")
+            source = dataclasses.replace(source, doc_id=values.pop("id"), **values)  # type: ignore[arg-type]
+            reason = missing(source.doc_id, text)
+            if reason is not None or text is None:  # the second tells the type checker what the first implies
+                self.ledger.reject([Rejected(source.doc_id, None, self.stage, reason or "null_text", None, source)])
+                continue
+            documents.append({"row": int(row), "doc_id": source.doc_id, "text": text, **values})
+            documents[-1]["text_sha256"] = text_sha256(text)
+        return pa.Table.from_pylist(documents, schema=DOCUMENT_COLUMNS)
+
+
+def missing(doc_id: str | None, text: str | None) -> str | None:
+    """Return why a row is no document: it has no id, no text, or a blank one."""
+    if doc_id is None:
+        return "null_id"
+    if text is None:
+        return "null_text"
+    return None if text.strip() else "empty_text"
+
+
+def _decode(raw: pa.Table) -> Iterator[dict[str, str | None] | str]:
+    """Yield each row as a dict by role, or the message of a row whose bytes are not UTF-8."""
+    try:
+        raw.validate(full=True)
+    except pa.ArrowInvalid:
+        for row in range(raw.num_rows):
+            try:
+                yield raw.slice(row, 1).to_pylist()[0]
+            except UnicodeDecodeError as error:
+                yield _one_line(error)
+    else:
+        yield from raw.to_pylist()
