@@ -426,6 +426,7 @@ def test_the_judges_thought_names_what_is_wrong() -> None:
         ("How many moles are in 18 g of water?", True),
         ("A train leaves at noon. When does it arrive?", True),
         ("Which element has the symbol Fe?", True),
+        ("In which ocean did the Source to Sea Expedition end?", True),
         ("What is the smallest prime number above 20?", True),
         ("In what year did Niels Bohr receive his Nobel Prize?", True),
         ("What does the company sell?", False),

@@ -103,7 +103,7 @@ def _anchored(following: list[str]) -> bool:
 def missing_context(question: str) -> str | None:
     """Return why a question cannot be understood by itself, or None: the mild rule for questions of any model."""
     source = _SOURCE_PHRASE.search(question)
-    if source is not None:
+    if source is not None and not source.group().split()[-1][0].isupper():  # "the Source to Sea Expedition"
         return f"it refers to its source ({source.group()!r})"
     words = TOKEN.findall(question)
     named = introduced = False

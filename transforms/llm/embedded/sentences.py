@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
@@ -36,6 +37,7 @@ _TERMINATOR: Final = re.compile(rf"[.!?]+[{re.escape(_CLOSING_MARKS)}]*")
 _CITATION: Final = re.compile(r"(?::\d[\d\u2013-]*)+(?=\s)")
 _LAST_WORD: Final = re.compile(r"[\w.&-]+$")
 _WORD: Final = re.compile(r"\w+")
+_ASCII_WORD: Final = re.compile(r"[a-z]+")
 _BRACKETS: Final = re.compile(r"\s*[(\[][^()\[\]]*[)\]]")
 _CARRIED: Final = PREPOSITIONS | CONJUNCTIONS | DETERMINERS
 _MARKER: Final = re.compile(r"^(?:[-*•+]|\d{1,2}[.)]) (?=\S)")
@@ -97,12 +99,14 @@ class Text:
       paragraphs: hard-wrapped lines joined, whitespace collapsed.
       sentences: full sentences in order.
       topic: what the page is about, where that is clear.
+      words: how often each lower-cased ASCII word occurs.
       full_names: last word of a personal name -> the full names that end with it.
     """
 
     paragraphs: tuple[str, ...]
     sentences: tuple[Sentence, ...]
     topic: Topic | None
+    words: Counter[str]
     full_names: dict[str, set[str]]
 
 
@@ -271,4 +275,5 @@ def read(document: str) -> Text:
     for name in _FULL_NAME.findall("\n".join(lines)):
         if is_person_name(name):
             names.setdefault(name.split()[-1], set()).add(name)
-    return Text(tuple(paragraphs), tuple(sentences), topic, names)
+    words = Counter(_ASCII_WORD.findall(" ".join(paragraphs).lower()))
+    return Text(tuple(paragraphs), tuple(sentences), topic, words, names)

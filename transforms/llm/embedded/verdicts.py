@@ -25,6 +25,8 @@ from transforms.llm.embedded.words import (
     WEEKDAYS,
 )
 
+SCRIPT_CHARS: Final = 2_000
+"""Characters by which a document's script is told."""
 MAX_FURNITURE: Final = 0.75
 """Share of a page's words that may stand in short lines without sentence punctuation."""
 MAX_STOCK: Final = 0.12
@@ -84,21 +86,21 @@ def screen(text: Text, pairs: Sequence[Candidate]) -> Screened:
 
 def _why_unqualified(text: Text, pairs: int) -> str | None:
     """Return the rule, by name and with its figures, that rejects a document, or None."""
-    letters = sum(map(str.isalpha, "".join(text.paragraphs)))
-    latin = len(_LATIN.findall("".join(text.paragraphs)))
+    sample = "".join(text.paragraphs)[:SCRIPT_CHARS]
+    letters, latin = sum(map(str.isalpha, sample)), len(_LATIN.findall(sample))
     if latin < 0.5 * letters:
         return f"language. {latin} of {letters} letters are Latin; the rules read English."
     words, full = sum(len(part.split()) for part in text.paragraphs), len(text.sentences)
     if words < MIN_WORDS:
-        return f"fragment. There are {words} words; {MIN_WORDS} are asked."
+        return f"fragment. Words: {words}; {MIN_WORDS} are asked."
     furniture = sum(len(part.split()) for part in text.paragraphs if _is_furniture(part))
     if furniture > MAX_FURNITURE * words:
         return f"boilerplate. {furniture} of {words} words stand in short lines without sentences."
-    stock = sum(word in BOILERPLATE for word in _WORD.findall(" ".join(text.paragraphs).lower()))
+    stock = sum(text.words[word] for word in BOILERPLATE)
     if stock > MAX_STOCK * words:
         return f"boilerplate. {stock} of {words} words are those of menus, accounts and legal notices."
     if full < MIN_SENTENCES and not pairs:
-        return f"fragment. There are {full} full sentences; {MIN_SENTENCES} are asked."
+        return f"fragment. Full sentences: {full}; {MIN_SENTENCES} are asked."
     if text.paragraphs[0][0].islower() and full < MIN_SENTENCES_CUT:
         return f"fragment. It begins inside a sentence, with {full} full ones; {MIN_SENTENCES_CUT} are asked of such."
     return None if pairs else "no checkable fact. No sentence fits a question this engine is sure of."
@@ -111,7 +113,7 @@ def _is_furniture(paragraph: str) -> bool:
 
 def classify(text: Text, pairs: Sequence[Candidate]) -> Classified:
     """Choose the domain whose words weigh most, and the readers whose words occur most."""
-    found = Counter(_WORD.findall(" ".join(text.paragraphs).lower()))
+    found = text.words
     total = sum(found.values()) or 1
     scores: dict[Domain, float] = dict.fromkeys(DOMAINS, 0.0)
     for word, count in found.items():
