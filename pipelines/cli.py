@@ -34,7 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(arguments: Sequence[str]) -> int:
     # Beam warns while it is imported of client libraries that only its cloud connectors need.
-    logging.basicConfig(level=os.environ.get("WEBSCALE_RL_LOG", "ERROR").upper())
+    logging.basicConfig(level=logging.ERROR)
     from pipelines.options import UsageError, parse_run
     from pipelines.run import run
 

@@ -1,0 +1,93 @@
+"""The manifest: when a run is complete, when it is not, and when it must fail."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import pytest
+
+from schemas.counts import Counts
+from transforms.commit import RunFacts, manifest, usage_table
+
+
+def facts(**changes: Any) -> RunFacts:
+    fields: dict[str, Any] = {
+        "output": "out",
+        "scratch": "out/scratch",
+        "until": "filter",
+        "expected_rows": 100,
+        "max_error_share": 0.05,
+        "started": 10.0,
+        "run_id": "run",
+        "about": {"config": {}},
+    }
+    return RunFacts(**(fields | changes))
+
+
+def counts(**doors: int) -> Counts:
+    read = {"in": 100, "kept": 100}
+    filtered = {"in": 100, "kept": 100, **doors}
+    return Counter(
+        {("read", door): n for door, n in read.items()} | {("filter", door): n for door, n in filtered.items()}
+    )
+
+
+def written(**rows: int) -> dict[str, int]:
+    return {"documents": 100, "rejected": 0, "errors": 0} | rows
+
+
+def test_a_partial_run_is_finished_but_not_complete() -> None:
+    content = manifest(facts(), counts(), written(), now=12.5)
+    assert (content["complete"], content["unfinished"], content["until"]) == (False, [], "filter")
+    assert (content["run_id"], content["wall_seconds"], content["rows"]["documents"]) == ("run", 2.5, 100)
+    assert [stage["stage"] for stage in content["stages"]] == ["read", "filter"]
+
+
+def test_errors_up_to_their_share_are_allowed() -> None:
+    at = manifest(facts(), counts(kept=95, errors=5), written(documents=95, errors=5), 0)
+    assert at["unfinished"] == []
+    above = manifest(facts(), counts(kept=94, errors=6), written(documents=94, errors=6), 0)
+    assert above["unfinished"] == ["filter: 6 of 100 ended as errors, more than 5%"]
+
+
+def test_anything_pending_leaves_a_run_unfinished() -> None:
+    assert manifest(facts(), counts(kept=99, pending=1), written(documents=99), 0)["unfinished"] == [
+        "filter: 1 pending"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("doors", "rows", "named"),
+    [
+        ({"kept": 99}, {"documents": 99}, "filter: 100 in, but 99 kept"),
+        ({"kept": 99, "rejected": 1}, {"documents": 99}, "rejected/: 1 rows were due, 0 were written"),
+        ({"kept": 99, "errors": 1}, {"documents": 99, "errors": 2}, "errors/: 1 rows were due, 2 were written"),
+        ({}, {"documents": 101}, "write: 100 rows were due, 101 were written"),
+    ],
+)
+def test_what_does_not_add_up_fails_the_run(doors: dict[str, int], rows: dict[str, int], named: str) -> None:
+    with pytest.raises(RuntimeError, match=r"do not add up") as caught:
+        manifest(facts(), counts(**doors), written(**rows), 0)
+    assert named in str(caught.value)
+
+
+def test_documents_that_never_arrived_fail_the_run() -> None:
+    with pytest.raises(RuntimeError, match="read: 101 documents were due, 100 arrived"):
+        manifest(facts(expected_rows=101), counts(), written(), 0)
+
+
+def test_usage_is_a_line_a_stage_and_model_in_the_order_of_the_figure() -> None:
+    spent: Counts = Counter(
+        {
+            ("judge", "usage", "b", "calls"): 3,
+            ("judge", "usage", "b", "failed_timeout"): 1,
+            ("judge", "usage", "b", "cost_nano_usd"): 2_500_000_000,
+            ("screen", "usage", "a", "requests"): 7,
+            ("screen", "in"): 7,
+        }
+    )
+    table = usage_table(spent)
+    assert [(row["stage"], row["model"]) for row in table] == [("screen", "a"), ("judge", "b")]
+    assert (table[1]["calls"], table[1]["cost_usd"], table[1]["failed_calls"]) == (3, 2.5, {"timeout": 1})
+    assert (table[0]["requests"], table[0]["calls"], table[0]["failed_calls"]) == (7, 0, {})
