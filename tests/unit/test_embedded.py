@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import json
 import time
 from typing import Any
@@ -12,6 +13,7 @@ import pytest
 from schemas.answers import ANSWERS, Stage, json_schema
 from schemas.domains import DOMAINS, Domain
 from transforms.llm.embedded import EmbeddedEngine, answer
+from transforms.llm.embedded.candidates import acceptable, ask_date
 from transforms.llm.embedded.lexicon import PERSONAS
 from transforms.llm.embedded.questions import candidates
 from transforms.llm.embedded.references import missing_context, pointing_word
@@ -289,6 +291,13 @@ def test_a_work_is_named_with_its_kind() -> None:
     found = pairs(page)
     assert found['Who directed the English drama film "Salt"?'] == "Edith Hargreaves"
     assert found['On what date was the English drama film "Salt" released?'] == "2 May 1931"
+
+
+@pytest.mark.parametrize("name", ["Orla House (Mill Valley", "Orla House (Mill Valley)", "Orla House [2]"])
+def test_a_name_with_a_bracket_in_it_is_not_asked_about(name: str) -> None:
+    plain = ask_date("In what year was Orla House built?", "1874", "Orla House was built in 1874.", "built", 50)
+    assert acceptable(plain)
+    assert not acceptable(dataclasses.replace(plain, question=f"In what year was {name} built?"))
 
 
 def test_a_definition_needs_a_common_noun() -> None:

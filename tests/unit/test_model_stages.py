@@ -1,4 +1,4 @@
-"""The stages that call a model, and the free checks: what they ask, what they make of answers, what leaves by which door."""
+"""The stages that call a model, and the free checks: what they ask, what they make of it, what leaves by which door."""
 
 from __future__ import annotations
 

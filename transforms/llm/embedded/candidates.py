@@ -78,7 +78,7 @@ _RANGE: Final = re.compile(rf"\s?{DASH}|\s(?:to|or|and)\s")
 _UNIT_HEADS: Final = UNITS | word_set("% square cubic nautical km2 mi2 sq")
 _SOURCE_WORD: Final = re.compile(r"\b(?:passage|text|article|document|author|excerpt|above|following)\b", re.IGNORECASE)
 _ACRONYM: Final = re.compile(r"(?<![\w-])[A-Z]{2,3}(?![\w-])")
-_DEBRIS: Final = re.compile(r'  | ,| \.|""|,["?]|[\[\]{}<>|\\=]|formula_|https?:')
+_DEBRIS: Final = re.compile(r'  | ,| \.|""|,["?]|[()\[\]{}<>|\\=]|formula_|https?:')
 
 
 @dataclass(frozen=True, slots=True)
