@@ -2,31 +2,35 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+STAMP := $(VENV)/.complete
 SOURCES := schemas prompts rewards transforms pipelines tests bench examples setup.py
 
-.PHONY: demo test check bench lock clean
+.PHONY: .venv demo test check bench lock clean
 
-demo: $(VENV)
+demo: $(STAMP)
 	$(BIN)/webscale-rl run --input 'examples/corpus/*.parquet' --output demo-output --overwrite
 
-test: $(VENV)
+test: $(STAMP)
 	$(BIN)/pytest
 
-check: $(VENV)
+check: $(STAMP)
 	$(BIN)/ruff check $(SOURCES)
 	$(BIN)/ruff format --check $(SOURCES)
 	$(BIN)/mypy
 	$(BIN)/pytest tests/unit tests/property
 
-bench: $(VENV)
+bench: $(STAMP)
 	$(BIN)/python -m bench.llm
 
-# pip verifies the hash of every package; the build tools are in the lock too, so our own package builds offline.
-$(VENV): requirements.lock setup.py
+.venv: $(STAMP)
+
+# The stamp comes last, so that an installation that was cut off is done again. pip verifies the hash of every package;
+# the build tools are in the lock too, so our own package builds offline.
+$(STAMP): requirements.lock setup.py
 	$(PYTHON) -m venv --clear $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
-	touch $(VENV)
+	touch $@
 
 # Needs uv; only for those who change a dependency.
 lock:
