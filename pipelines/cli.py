@@ -17,6 +17,7 @@ commands:
 """
 _FAILED = 1
 _WRONG_USAGE = 2
+_INTERRUPTED = 128 + 2
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -45,10 +46,10 @@ def _run(arguments: Sequence[str]) -> int:
     except UsageError as error:
         print(f"webscale-rl: {error}", file=sys.stderr)
         return _WRONG_USAGE
-    except KeyboardInterrupt:
-        print("webscale-rl: interrupted; the same command goes on from the cache", file=sys.stderr)
-        return 128 + 2
-    except Exception as error:
+    except (KeyboardInterrupt, Exception) as error:
+        if "KeyboardInterrupt" in f"{type(error).__name__} {error}":  # Beam wraps one that meets a bundle
+            print("webscale-rl: interrupted; the same command goes on from the cache", file=sys.stderr)
+            return _INTERRUPTED
         line = _remedied(error)
         if line is None:
             raise
@@ -56,7 +57,7 @@ def _run(arguments: Sequence[str]) -> int:
         return _FAILED
 
 
-def _remedied(error: Exception) -> str | None:
+def _remedied(error: BaseException) -> str | None:
     """Return one line for a failure that is the machine's and not ours; Beam wraps it, so its text is what there is."""
     text = str(error)
     if os.strerror(errno.ENOSPC) in text:

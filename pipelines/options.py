@@ -168,6 +168,8 @@ def _first_problem(error: ValidationError, path: str | None) -> str:
     where = f"--config {path}: " if path else ""
     if problem["type"] == "extra_forbidden":
         return f"{where}unknown key {'.'.join(place)}{_suggestion(place[-1], _keys_at(place[:-1]))}"
+    if problem["type"] == "value_error":  # from a validator of ours, which names the value itself
+        return where + ": ".join([*([".".join(place)] if place else []), str(problem["ctx"]["error"])])
     value = str(problem["input"])[:80]
     return f"{where}{'.'.join(place)} = {value}: {problem['msg']}"
 

@@ -7,6 +7,7 @@ import importlib.metadata
 import os
 import platform
 import re
+import resource
 import sys
 import time
 import uuid
@@ -14,21 +15,16 @@ from pathlib import Path
 from typing import Any, Final
 
 import apache_beam as beam
-from apache_beam.options.pipeline_options import (
-    DirectOptions,
-    PipelineOptions,
-    SetupOptions,
-    StandardOptions,
-    WorkerOptions,
-)
+from apache_beam.io.filesystem import BeamIOError
+from apache_beam.options.pipeline_options import PipelineOptions, SetupOptions, StandardOptions
 
 from pipelines.build_qa import Run, build_qa
 from pipelines.options import RunOptions, UsageError
-from pipelines.rundir import SCRATCH, check_run, clear_run, read_manifest
+from pipelines.rundir import SCRATCH, check_run, read_manifest, take_run
 from pipelines.summary import progress, summary
 from prompts import PromptSet, load_prompts
 from schemas.answers import Stage
-from schemas.config import MODEL_STAGES, RunConfig
+from schemas.config import DOCUMENT_STAGES, MODEL_STAGES, RunConfig
 from schemas.counts import stages_until
 from schemas.elements import CorpusPlan
 from transforms.commit import RunFacts
@@ -41,8 +37,9 @@ from transforms.read import CorpusError, plan_corpus
 LOCAL_RUNNER: Final = "apache_beam.runners.portability.fn_api_runner.FnApiRunner"
 _PACKAGES: Final = ("webscale-rl", "apache-beam", "litellm", "pyarrow", "numpy", "pydantic", "json-repair")
 
-_SECRET_KEY: Final = re.compile(r"(^|[_-])(key|token|secret|password|authorization)$", re.IGNORECASE)
-_URL_PASSWORD: Final = re.compile(r"//[^/@\s]+@")
+_SECRET_KEY: Final = re.compile(r"(key|token|secret|password|authorization)$", re.IGNORECASE)
+_URL_SECRET: Final = re.compile(r"(?<=//)[^/@\s]+(?=@)|(?<=key=)[^&\s]+|(?<=token=)[^&\s]+", re.IGNORECASE)
+_FILES_BESIDE_SOCKETS: Final = 100
 
 DONE: Final = 0
 UNFINISHED: Final = 3
@@ -64,15 +61,10 @@ def run(options: RunOptions) -> int:
     prompts = _load_prompts(config)
     plan = _plan(config)
     about = _about(config, prompts)
-    check_run(output, about["config"], overwrite=options.overwrite, retry_errors=options.retry_errors)
+    inputs = [*plan.paths, *(path for path, _ in plan.unreadable)]
+    check_run(output, about, inputs, overwrite=options.overwrite, retry_errors=options.retry_errors)
     settings = _settings(config)
     _check_models(settings)
-    clear_run(output)
-    client = ClientSettings(
-        models=settings,
-        cache=config.cache_directory,
-        concurrency=max(1, config.concurrency // workers(options.beam)),
-    )
     facts = RunFacts(
         output=output,
         scratch=f"{output}/{SCRATCH}",
@@ -80,10 +72,14 @@ def run(options: RunOptions) -> int:
         expected_rows=plan.rows,
         max_error_share=config.max_error_share,
         started=time.time(),
-        run_id=run_id(),
+        run_id=new_run_id(),
         about=about,
     )
-    _submit(options.beam, Run(config, plan, prompts, client, facts))
+    client = ClientSettings(settings, config.cache_directory, per_worker(config.concurrency, options.beam))
+    pipeline = _pipeline(options.beam, Run(config, plan, prompts, client, facts))
+    take_run(output, facts.run_id)
+    with progress():
+        pipeline.run().wait_until_finish()
     return _report(output)
 
 
@@ -97,12 +93,17 @@ def _load_prompts(config: RunConfig) -> PromptSet:
 def _plan(config: RunConfig) -> CorpusPlan:
     paths: set[str] = set()
     for pattern in config.input:
-        matched = list_files(pattern)
+        try:
+            matched = list_files(pattern)
+        except (ValueError, BeamIOError) as error:
+            raise UsageError(f"--input {pattern} cannot be listed: {' '.join(str(error).split())}") from None
+        if Path(pattern).is_dir():
+            raise UsageError(f"--input {pattern} is a directory; name the files: '{pattern.rstrip('/')}/*.parquet'")
         if not matched:
             raise UsageError(f"--input {pattern} matches no file; check the path, and quote the glob")
         paths.update(matched)
     try:
-        return plan_corpus(sorted(paths), config.columns, config.sample)
+        return plan_corpus(sorted(paths), config.columns, config.sample, whole=config.until in DOCUMENT_STAGES)
     except CorpusError as error:
         raise UsageError(str(error)) from None
 
@@ -120,13 +121,29 @@ def _check_models(settings: dict[Stage, Settings]) -> None:
         raise UsageError(str(error)) from None
 
 
-def workers(options: PipelineOptions) -> int:
-    """Return how many worker processes share the limit on requests in flight."""
-    direct = options.view_as(DirectOptions)
-    if direct.direct_running_mode == "multi_processing":
-        return direct.direct_num_workers or os.cpu_count() or 1
-    cluster = options.view_as(WorkerOptions)
-    return cluster.max_num_workers or cluster.num_workers or 1
+def per_worker(concurrency: int, options: PipelineOptions) -> int:
+    """Return each worker process's part of the limit on requests in flight.
+
+    Raises:
+      UsageError: there are more workers than requests allowed, or fewer open files than requests.
+    """
+    given = options.get_all_options()
+    if given["direct_num_workers"] < 0:
+        raise UsageError(f"--direct_num_workers={given['direct_num_workers']} must be 0 (one a core) or more")
+    if given["direct_running_mode"] == "multi_processing":
+        workers = given["direct_num_workers"] or os.cpu_count() or 1
+    else:
+        sizes = ("max_num_workers", "num_workers", "parallelism", "sdk_worker_parallelism")
+        workers = max([1, *(size for name in sizes if (size := given.get(name)))])
+    if concurrency < workers:
+        raise UsageError(
+            f"--concurrency {concurrency} is less than one request for each of {workers} workers; raise it"
+        )
+    _, files = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if files != resource.RLIM_INFINITY and concurrency // workers > files - _FILES_BESIDE_SOCKETS:
+        raise UsageError(f"--concurrency {concurrency} needs more open files than the {files} allowed here; lower it")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (files, files))  # each request in flight holds a socket
+    return concurrency // workers
 
 
 def _about(config: RunConfig, prompts: PromptSet) -> dict[str, Any]:
@@ -140,7 +157,7 @@ def _about(config: RunConfig, prompts: PromptSet) -> dict[str, Any]:
     }
 
 
-def run_id() -> str:
+def new_run_id() -> str:
     """Return a new run's name: the time it starts, to the second, and eight random digits."""
     return f"{datetime.datetime.now(datetime.timezone.utc):%Y%m%dT%H%M%SZ}-{uuid.uuid4().hex[:8]}"
 
@@ -154,18 +171,21 @@ def redacted(value: Any) -> Any:
         }
     if isinstance(value, list):
         return [redacted(item) for item in value]
-    return _URL_PASSWORD.sub("//[redacted]@", value) if isinstance(value, str) else value
+    return _URL_SECRET.sub("[redacted]", value) if isinstance(value, str) else value
 
 
-def _submit(options: PipelineOptions, run: Run) -> None:
+def _pipeline(options: PipelineOptions, run: Run) -> beam.Pipeline:
+    """Return the pipeline, ready to run; a runner that does not exist shows here."""
     standard = options.view_as(StandardOptions)
     standard.runner = standard.runner or LOCAL_RUNNER
     # Every class lives in an importable module, so workers need no copy of the main session.
     options.view_as(SetupOptions).save_main_session = False
-    pipeline = beam.Pipeline(options=options)
+    try:
+        pipeline = beam.Pipeline(options=options)
+    except (ValueError, ImportError, AttributeError) as error:
+        raise UsageError(f"--runner {standard.runner}: {' '.join(str(error).split())}") from None
     build_qa(pipeline, run)
-    with progress():
-        pipeline.run().wait_until_finish()
+    return pipeline
 
 
 def _report(output: str) -> int:

@@ -2,62 +2,115 @@
 
 from __future__ import annotations
 
+import datetime
 import json
+import os
 import posixpath
 import re
+import socket
 import uuid
+from collections.abc import Sequence
 from typing import Any, Final
 
 from apache_beam.io.filesystem import BeamIOError
 
 from pipelines.options import UsageError
-from transforms.commit import MANIFEST, SUCCESS
+from transforms.commit import MANIFEST, OWNER, SUCCESS
 from transforms.files import delete, exists, list_files, read_json, write_text
 
 DIRECTORIES: Final = ("qa", "pairs", "documents", "rejected", "errors")
 SCRATCH: Final = "scratch"
 _SHARD: Final = re.compile(r"part-\d{5}-of-\d{5}\.parquet(\.[0-9a-f]{32}\.tmp)?")
-_NOT_OF_THE_RESULT: Final = {"output", "input", "cache", "concurrency", "max_error_share"}
+_NOT_OF_THE_RESULT: Final = {"output", "cache", "concurrency", "max_error_share"}
+_NOT_OF_THE_ANSWER: Final = {"api_base", "api_key_env"}
 
 
-def check_run(output: str, config: dict[str, Any], *, overwrite: bool, retry_errors: bool) -> None:
+def check_run(
+    output: str, about: dict[str, Any], inputs: Sequence[str], *, overwrite: bool, retry_errors: bool
+) -> None:
     """Check that a run may start in `output`; nothing that lies there is touched.
 
     Args:
-      config: the configuration as it will stand in the manifest.
+      about: the configuration and prompt fingerprints as they will stand in the manifest.
+      inputs: the files the run will read.
 
     Raises:
-      UsageError: the directory holds a complete run, cannot be written, or is reopened with another configuration.
+      UsageError: the directory holds a complete run or one that is at work, cannot be written, holds what is to be
+        read, or is reopened with another configuration.
     """
-    if exists(f"{output}/{SUCCESS}"):
-        if retry_errors:
-            _check_reopening(output, config)
-        elif not overwrite:
-            raise UsageError(
-                f"{output} holds a complete run ({SUCCESS}); name another --output, start it again with --overwrite,"
-                " or reopen it for its errors with --retry-errors"
-            )
+    for path in inputs:
+        if any(_absolute(path).startswith(f"{_absolute(output)}/{name}/") for name in (*DIRECTORIES, SCRATCH)):
+            raise UsageError(f"--input {path} lies where --output {output} writes; name another --output")
+    _check_idle(output)
+    if retry_errors:
+        _check_reopening(output, about)
+    elif exists(f"{output}/{SUCCESS}") and not overwrite:
+        raise UsageError(
+            f"{output} holds a complete run ({SUCCESS}); name another --output, start it again with --overwrite,"
+            " or reopen it for its errors with --retry-errors"
+        )
     _check_writable(output)
 
 
-def _check_reopening(output: str, config: dict[str, Any]) -> None:
-    before = read_manifest(output)
-    if not sum(stage["errors"] for stage in before["stages"]):
-        raise UsageError(f"{output} has no errors to retry; it is complete as it is")
-    changed = sorted(
-        key
-        for key in config.keys() | before["config"].keys()
-        if key not in _NOT_OF_THE_RESULT and config.get(key) != before["config"].get(key)
-    )
-    if changed:
+def _absolute(path: str) -> str:
+    return path if "://" in path else os.path.realpath(path)
+
+
+def _check_idle(output: str) -> None:
+    """Refuse a directory in which another process of this machine is at work; of other machines nothing is known."""
+    path = f"{output}/{SCRATCH}/{OWNER}"
+    owner = read_json(path) if exists(path) else {}
+    if owner.get("host") == socket.gethostname() and owner["pid"] != os.getpid() and _alive(owner["pid"]):
         raise UsageError(
-            f"{output} was made with another {', '.join(changed)}; --retry-errors wants the same configuration,"
-            " --overwrite starts again with the new one"
+            f"{output}: run {owner['run_id']} (process {owner['pid']}, since {owner['started']}) is at work there; wait"
+            f" for it, or delete {path} if that process is no run of ours"
         )
 
 
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def _check_reopening(output: str, about: dict[str, Any]) -> None:
+    if not exists(f"{output}/{SUCCESS}"):
+        if not exists(f"{output}/{MANIFEST}") and not exists(f"{output}/cache"):
+            raise UsageError(f"{output} holds no run to reopen; check --output, or leave --retry-errors out")
+        return  # unfinished: going on asks for the errors again anyway
+    before = read_manifest(output)
+    if not sum(stage["errors"] for stage in before["stages"]):
+        raise UsageError(f"{output} has no errors to retry; it is complete as it is")
+    changed = _changes(before["config"], about["config"])
+    if before["prompts"] != about["prompts"]:
+        changed.append("prompts")
+    if changed:
+        raise UsageError(
+            f"{output} was made with different settings ({', '.join(changed)}); --retry-errors wants the same ones,"
+            " --overwrite starts again with the new ones"
+        )
+
+
+def _changes(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
+    """Return the keys that decide about a run's rows and differ; where a model is served does not."""
+
+    def deciding(config: dict[str, Any]) -> dict[str, Any]:
+        models = {
+            stage: {key: value for key, value in model.items() if key not in _NOT_OF_THE_ANSWER}
+            for stage, model in config["models"].items()
+        }
+        return {key: value for key, value in config.items() if key not in _NOT_OF_THE_RESULT} | {"models": models}
+
+    one, other = deciding(before), deciding(now)
+    return sorted(key for key in one.keys() | other.keys() if one.get(key) != other.get(key))
+
+
 def _check_writable(output: str) -> None:
-    probe = f"{output}/{SCRATCH}/{uuid.uuid4().hex}"
+    probe = f"{output}/{SCRATCH}-{uuid.uuid4().hex}"
     try:
         write_text(probe, "")
         delete([probe])
@@ -65,12 +118,15 @@ def _check_writable(output: str) -> None:
         raise UsageError(f"cannot write to --output {output}: {' '.join(str(error).split())}") from None
 
 
-def clear_run(output: str) -> None:
-    """Delete what an earlier run wrote, but its cache, and nothing else that may lie there; `_SUCCESS` goes first."""
-    delete([f"{output}/{SUCCESS}"])
+def take_run(output: str, run_id: str) -> None:
+    """Delete what an earlier run wrote, but its cache, and nothing else that may lie there; then sign the directory."""
+    delete([f"{output}/{SUCCESS}"])  # first, so that a directory half cleared does not pass for complete
     delete([f"{output}/{MANIFEST}", f"{output}/{SCRATCH}"])
     for directory in DIRECTORIES:
         delete([path for path in list_files(f"{output}/{directory}/*") if _SHARD.fullmatch(posixpath.basename(path))])
+    now = datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")
+    owner = {"run_id": run_id, "host": socket.gethostname(), "pid": os.getpid(), "started": now}
+    write_text(f"{output}/{SCRATCH}/{OWNER}", json.dumps(owner))
 
 
 def read_manifest(output: str) -> dict[str, Any]:

@@ -89,5 +89,7 @@ def json_schema(stage: Stage) -> dict[str, object]:
     schema = ANSWERS[stage].model_json_schema()
     schema["additionalProperties"] = False
     schema["required"] = list(schema["properties"])
+    for field in schema["properties"].values():
+        field.pop("default", None)  # some strict decoders refuse it
     schema.pop("description", None)
     return schema

@@ -5,9 +5,9 @@ Nothing here reads a file or an environment variable; `pipelines.options` does.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Final, Literal, get_args
+from typing import Annotated, Final, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints, model_validator
 
 from schemas.answers import Stage
 from schemas.config_filters import CheckLimits, DedupSettings, HeuristicLimits
@@ -55,7 +55,18 @@ class ModelSettings(_Settings):
     api_key_env: NonEmpty | None = None
     temperature: Annotated[float, Field(ge=0, le=2)] | None = None
     max_tokens: Annotated[int, Field(ge=1)] = 4096  # Webscale-RL (arXiv 2510.06499), generation settings
-    extra_body: dict[str, Any] | None = None
+    extra_body: dict[str, JsonValue] | None = None
+
+    @model_validator(mode="after")
+    def _check_model(self) -> ModelSettings:
+        if self.model.startswith("embedded/"):
+            if self.model != EMBEDDED_MODEL:
+                raise ValueError(f"there is no {self.model}, only {EMBEDDED_MODEL}")
+            if self.api_base is not None:
+                raise ValueError(f"{EMBEDDED_MODEL} is not served at an api_base; name the model that is (--model)")
+        if self.api_base is not None and not self.api_base.startswith(("http://", "https://")):
+            raise ValueError(f"api_base {self.api_base} must begin with http:// or https://")
+        return self
 
 
 class Models(_Settings):
@@ -94,6 +105,12 @@ class RunConfig(_Settings):
     until: Until | None = None
     sample: Annotated[int, Field(ge=1)] | None = None
     max_error_share: Annotated[float, Field(ge=0, le=1)] = 0.05
+
+    @model_validator(mode="after")
+    def _check_cache(self) -> RunConfig:
+        if "://" in self.cache_directory:
+            raise ValueError("answers are cached in a directory of this machine; name one with --cache")
+        return self
 
     @property
     def cache_directory(self) -> str:

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 from schemas.config import DOCUMENT_STAGES, STAGES
-
-DOORS: Final = ("in", "kept", "rejected", "errors", "pending")
 
 Counts = Counter[tuple[str, ...]]
 """Keys are (stage, door), (stage, "reason", NAME), (stage, "failure", CLASS), (stage, "fan_out"), or

@@ -12,11 +12,13 @@ import apache_beam as beam
 
 from schemas.config import STAGES
 from schemas.counts import Counts, StageCounts, imbalances, merge, stage_counts, stages_until
-from transforms.files import delete, write_text
+from transforms.files import delete, exists, read_json, write_text
 from transforms.llm.usage import FIELDS
 
 MANIFEST: Final = "manifest.json"
 SUCCESS: Final = "_SUCCESS"
+OWNER: Final = "owner.json"
+"""File in the scratch directory that names the run to which the output belongs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,9 +128,20 @@ def _commit(_: None, facts: RunFacts, counts: Counts, shards: Iterable[tuple[str
     written: dict[str, int] = {}
     for directory, rows in shards:
         written[directory] = written.get(directory, 0) + rows
+    owner = _owner(facts)
+    if owner != facts.run_id:
+        raise RuntimeError(f"{facts.output} belongs to the run {owner} by now; {facts.run_id} must not finish there")
     content = manifest(facts, counts, written, time.time())
     write_text(f"{facts.output}/{MANIFEST}", json.dumps(content, indent=2, ensure_ascii=False) + "\n")
-    delete([facts.scratch])
     if content["complete"]:
         write_text(f"{facts.output}/{SUCCESS}", "")
+    delete([facts.scratch])
     return content
+
+
+def _owner(facts: RunFacts) -> str | None:
+    """Return the run to which the output belongs; after a first commit, which clears scratch, the manifest's."""
+    for path in (f"{facts.scratch}/{OWNER}", f"{facts.output}/{MANIFEST}"):
+        if exists(path):
+            return str(read_json(path)["run_id"])
+    return None

@@ -166,7 +166,7 @@ def _write_documents(
     element: tuple[ShardKey, Iterable[Selection | None]], plan: CorpusPlan, output: str, run_id: str
 ) -> tuple[str, int]:
     key, parts = element
-    selections = sorted((part for part in parts if part is not None), key=lambda part: (part.group, part.rows[0]))
+    selections = merged([part for part in parts if part is not None])
     schema = plan.schema.append(pa.field(VERDICTS, pa.struct(list(arrow_schema(DocumentVerdicts)))))
     schema = schema.with_metadata(run_metadata(run_id))
     rows = 0
@@ -176,6 +176,21 @@ def _write_documents(
                 writer.write_table(table.cast(schema))
                 rows += table.num_rows
     return key[0], rows
+
+
+def merged(selections: list[Selection]) -> list[Selection]:
+    """Return one selection a row group, in the order of the corpus, so that each group is read once."""
+    by_group: dict[int, list[Selection]] = {}
+    for selection in sorted(selections, key=lambda part: (part.group, part.rows[0])):
+        by_group.setdefault(selection.group, []).append(selection)
+    return [
+        Selection(
+            group,
+            np.concatenate([part.rows for part in parts]),
+            None if parts[0].verdicts is None else tuple(verdict for part in parts for verdict in part.verdicts or ()),
+        )
+        for group, parts in by_group.items()
+    ]
 
 
 def _documents(plan: CorpusPlan, group: RowGroup, selection: Selection) -> Iterator[pa.Table]:

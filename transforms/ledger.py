@@ -9,7 +9,6 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Final, NamedTuple
 
 import apache_beam as beam
-import pyarrow as pa
 from apache_beam.pvalue import TaggedOutput
 from apache_beam.transforms.window import GlobalWindows
 
@@ -33,9 +32,9 @@ class Doors(NamedTuple):
     counts: Any
 
 
-def doors(outputs: Any, kept: str = "kept") -> Doors:
-    """Name the outputs of `ParDo(...).with_outputs(*SIDE_DOORS, main=kept)`."""
-    return Doors(outputs[kept], outputs[REJECTED], outputs[ERRORS], outputs[COUNTS])
+def doors(outputs: Any) -> Doors:
+    """Name the outputs of `ParDo(...).with_outputs(*SIDE_DOORS, main="kept")`."""
+    return Doors(outputs["kept"], outputs[REJECTED], outputs[ERRORS], outputs[COUNTS])
 
 
 class Progress:
@@ -138,8 +137,3 @@ class LedgerDoFn(beam.DoFn):
 def windowed(value: Any) -> Any:
     """Wrap a value that is emitted from `finish_bundle`."""
     return GlobalWindows.windowed_value(value)
-
-
-def empty_table(record: type) -> pa.Table:
-    """Return a table of a record class without rows."""
-    return to_table(record, [])

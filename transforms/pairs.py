@@ -45,14 +45,15 @@ def _attribute(call: Call | None, name: str) -> str | None:
 
 
 class SpillPairs(beam.PTransform):
-    """`Document`s -> `Spill`s: scratch files of at most 1,000 rows of `Pair` each, in one row group."""
+    """`Document`s -> `Spill`s: scratch files of about 1,000 rows of `Pair` each, in one row group."""
 
     def __init__(self, scratch: str) -> None:
         super().__init__()
         self.scratch = scratch
 
     def expand(self, documents: Any) -> Any:
-        return documents | "Write" >> beam.ParDo(_WritePairs(self.scratch))
+        # Two branches read these references: a runner that computed them twice would get files of other names.
+        return documents | "Write" >> beam.ParDo(_WritePairs(self.scratch)) | "Settle" >> beam.Reshuffle()
 
 
 class _WritePairs(beam.DoFn):

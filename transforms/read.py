@@ -25,22 +25,26 @@ class CorpusError(ValueError):
     """The corpus cannot be read as configured; the message names the file, the column and the remedy."""
 
 
-def plan_corpus(paths: Sequence[str], columns: Columns, sample: int | None = None) -> CorpusPlan:
+def plan_corpus(paths: Sequence[str], columns: Columns, sample: int | None = None, *, whole: bool = True) -> CorpusPlan:
     """Read the footers of all files and lay out the row groups.
 
     Args:
       paths: the files, sorted.
       columns: the column names of the corpus.
       sample: rows to draw without replacement, the same ones each time; null takes all.
+      whole: whether the run writes all columns (`documents/`); otherwise the types of those it does not use are free.
 
     Raises:
-      CorpusError: a column is missing, has an unusable type, or the files disagree about its type.
+      CorpusError: no file can be read; a column is missing, has an unusable type, or the files disagree about its type.
     """
     with ThreadPoolExecutor(_FOOTER_THREADS) as pool:
         footers = list(pool.map(_footer, paths))
     readable = [(path, footer) for path, footer in zip(paths, footers, strict=True) if not isinstance(footer, str)]
     unreadable = tuple((path, footer) for path, footer in zip(paths, footers, strict=True) if isinstance(footer, str))
-    schema = unify([(path, footer[0]) for path, footer in readable], columns) if readable else DOCUMENT_COLUMNS
+    if not readable:
+        path, message = unreadable[0]
+        raise CorpusError(f"none of the {len(paths)} input files can be read; {path}: {message}")
+    schema = unify([(path, footer[0]) for path, footer in readable], columns, whole=whole)
     sizes = [(i, number, rows) for i, (_, (_, groups)) in enumerate(readable) for number, rows in enumerate(groups)]
     first_row = np.concatenate([[0], np.cumsum([rows for _, _, rows in sizes], dtype=np.int64)]).astype(np.int64)
     return CorpusPlan(
@@ -71,13 +75,16 @@ def _footer(path: str) -> tuple[pa.Schema, list[int]] | str:
         return _one_line(error)
 
 
-def unify(schemas: Sequence[tuple[str, pa.Schema]], columns: Columns) -> pa.Schema:
+def unify(schemas: Sequence[tuple[str, pa.Schema]], columns: Columns, *, whole: bool) -> pa.Schema:
     """Return one schema for all files, or raise `CorpusError`.
 
     Columns that only some files have become nullable; integers and floats widen. `columns.id` may be a string or an
     integer, `columns.text` and the others must be strings.
     """
     for path, schema in schemas:
+        for name in schema.names:
+            if schema.names.count(name) > 1:
+                raise CorpusError(f"{path} has two columns {name!r}; rename one of them")
         for name in columns.demanded:
             if name not in schema.names:
                 role = next(role for role in Columns.model_fields if getattr(columns, role) == name)
@@ -87,6 +94,10 @@ def unify(schemas: Sequence[tuple[str, pa.Schema]], columns: Columns) -> pa.Sche
                 )
         for role in Columns.model_fields:
             _check_type(path, schema, role, getattr(columns, role))
+    if not whole:
+        used = {getattr(columns, role) for role in Columns.model_fields}
+        present = {name for _, schema in schemas for name in schema.names if name in used}
+        return pa.schema([(name, pa.string()) for name in sorted(present)])
     unified = schemas[0][1]
     for path, schema in schemas[1:]:
         try:
@@ -179,15 +190,17 @@ class _ReadRowGroup(LedgerDoFn):
 
     def _read(self, group: RowGroup, wanted: np.ndarray[Any, np.dtype[np.int64]] | None) -> Iterator[Batch]:
         due = np.arange(group.rows) if wanted is None else wanted
-        done = 0
         try:
+            # Once through before any of it goes on, because the stages behind read these rows again by reference.
+            for _ in read_rows(self.plan, group):
+                pass
             for first, raw in read_rows(self.plan, group):
                 rows = due[np.searchsorted(due, first) : np.searchsorted(due, first + raw.num_rows)]
                 documents = self._accept(group, rows, raw.take(pa.array(rows - first)))
-                done += len(rows)
                 if documents.num_rows:
                     self.ledger.count("kept", documents.num_rows)
                     yield Batch(group, documents)
+                yield from self.ledger.flush()
         except (OSError, pa.ArrowException) as error:
             message = _one_line(error)
             self.ledger.fail(
@@ -201,7 +214,7 @@ class _ReadRowGroup(LedgerDoFn):
                         1,
                         Source(None, group.path, group.number, int(row)),
                     )
-                    for row in due[done:]
+                    for row in due
                 ]
             )
 

@@ -77,15 +77,12 @@ def _split(element: tuple[str, tuple[int, bytes]], rows: Mapping[str, int]) -> I
 
 
 def row_names(directory: str, table: pa.Table) -> list[str]:
-    """Return what each row is sharded by: the pair's id, or a hash of the document's id (its path if it has none)."""
+    """Return what each row is sharded by: the pair's id, or a hash of the document's place and the pair's id."""
     if RECORDS[directory] is Pair:
         return table["id"].to_pylist()
-    paths = pc.struct_field(table["source"], "path").to_pylist()
-    ids = table["doc_id"].to_pylist()
-    return [
-        hashlib.sha256((path if doc is None else doc).encode("utf-8")).hexdigest()[:8]
-        for doc, path in zip(ids, paths, strict=True)
-    ]
+    places = (pc.struct_field(table["source"], name).to_pylist() for name in ("path", "row_group", "row"))
+    names = zip(*places, table["pair_id"].to_pylist(), strict=True)
+    return [hashlib.sha256(repr(name).encode("utf-8")).hexdigest()[:8] for name in names]
 
 
 def sort_rows(table: pa.Table) -> pa.Table:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import pyarrow as pa
@@ -173,18 +177,72 @@ def test_a_huge_document_is_decided_and_harms_no_other(tmp_path: Path) -> None:
     assert stages_of(tmp_path / "run")["filter"]["kept"] == 1
 
 
-def test_unreadable_files_fail_a_run_above_the_error_share_only(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_an_unreadable_file_is_an_error_and_the_others_are_unharmed(tmp_path: Path) -> None:
     corpus = Path(prose_corpus(tmp_path, 40))
     (tmp_path / "broken.parquet").write_bytes(corpus.read_bytes()[:-9])
-    assert webscale_rl("run", "--input", str(tmp_path / "*.parquet"), "--output", tmp_path / "one") == 0
-    (error,) = rows_of(tmp_path / "one", "errors")
+    assert webscale_rl("run", "--input", str(tmp_path / "*.parquet"), "--output", tmp_path / "run") == 0
+    (error,) = rows_of(tmp_path / "run", "errors")
     assert (error["error"], Path(error["source"]["path"]).name) == ("unreadable_file", "broken.parquet")
-    broken = str(tmp_path / "broken.parquet")
-    assert webscale_rl("run", "--input", broken, "--output", tmp_path / "two") == 3
-    assert not (tmp_path / "two" / "_SUCCESS").exists()
-    assert "Not complete: read: 1 of 1 ended as errors, more than 5%" in capsys.readouterr().err
+    assert stages_of(tmp_path / "run")["read"]["kept"] == 40
+
+
+def test_rows_damaged_behind_good_ones_are_errors_above_the_share(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "a.parquet"
+    texts = [prose(i) for i in range(3000)]
+    table = pa.table({"id": [str(i) for i in range(3000)], "text": texts})
+    pq.write_table(table, path, use_dictionary=False, data_page_size=20_000)
+    data = bytearray(path.read_bytes())
+    column = pq.read_metadata(path).row_group(0).column(1)
+    end = column.data_page_offset + column.total_compressed_size
+    data[end - 300 : end] = b"\xff" * 300
+    path.write_bytes(bytes(data))
+    good = prose_corpus(tmp_path, 20, first=5000)
+    for until in (["--until", "filter"], ["--until", "dedup"], []):
+        assert webscale_rl("run", "--input", str(path), good, "--output", tmp_path / "run", *until) == 3
+        assert {row["error"] for row in rows_of(tmp_path / "run", "errors")} == {"unreadable_rows"}
+        assert (stages_of(tmp_path / "run")["read"]["errors"], stages_of(tmp_path / "run")["read"]["kept"]) == (
+            3000,
+            20,
+        )
+    assert "Not complete: read: 3000 of 3020 ended as errors, more than 5%" in capsys.readouterr().err
+
+
+def test_what_a_run_reads_may_not_lie_where_it_writes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    output = tmp_path / "run"
+    assert webscale_rl("run", "--input", prose_corpus(tmp_path, 5), "--output", output, "--until", "dedup") == 0
+    for pattern in (output / "documents" / "*.parquet", output / "documents" / ".." / "documents" / "part-*"):
+        assert webscale_rl("run", "--input", str(pattern), "--output", output) == 2
+        assert "lies where --output" in capsys.readouterr().err
+    assert len(rows_of(output, "documents")) == 5
+    assert webscale_rl("run", "--input", str(output / "documents" / "*"), "--output", tmp_path / "next") == 0
+
+
+def test_a_directory_in_which_a_run_is_at_work_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    corpus, output = prose_corpus(tmp_path, 5), tmp_path / "run"
+    owner = output / "scratch" / "owner.json"
+    owner.parent.mkdir(parents=True)
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as other:
+        facts = {"run_id": "another", "host": socket.gethostname(), "pid": other.pid, "started": "noon"}
+        owner.write_text(json.dumps(facts))
+        assert webscale_rl("run", "--input", corpus, "--output", output) == 2
+        assert f"run another (process {other.pid}, since noon) is at work there" in capsys.readouterr().err
+        other.kill()
+        other.wait()
+    assert webscale_rl("run", "--input", corpus, "--output", output) == 0
+
+
+def test_a_run_whose_directory_was_taken_over_does_not_finish_there(tmp_path: Path) -> None:
+    corpus, output = prose_corpus(tmp_path, 5), tmp_path / "run"
+
+    def take_over(*_: object, **__: object) -> None:
+        (output / "scratch" / "owner.json").write_text('{"run_id": "another"}')
+
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(RuntimeError, match="belongs to the run another by now"):
+        patch.setattr("transforms.write.write_parquet", take_over)
+        webscale_rl("run", "--input", corpus, "--output", output, "--until", "generate")
+    assert not (output / "manifest.json").exists()
 
 
 @pytest.mark.parametrize(
@@ -194,12 +252,27 @@ def test_unreadable_files_fail_a_run_above_the_error_share_only(
         (["--input", "{corpus}", "--text-column", "body"], "has no column 'body' (it has id, text)"),
         (["--input", "{corpus}", "--id-column", "doc"], "name its id column with --id-column"),
         (["--input", "{corpus}", "--output", "{corpus}/inside"], "cannot write to --output"),
+        (["--input", "{tmp}"], "is a directory; name the files"),
+        (["--input", "{tmp}/broken"], "none of the 1 input files can be read"),
+        (["--input", "{tmp}/twice"], "has two columns 'text'"),
+        (["--input", "s3://bucket/*.parquet"], "--input s3://bucket/*.parquet cannot be listed"),
+        (["--input", "{corpus}", "--retry-errors"], "holds no run to reopen"),
+        (["--input", "{corpus}", "--runner", "FooRunner"], "--runner FooRunner"),
+        (["--input", "{corpus}", "--direct_num_workers=-3"], "--direct_num_workers=-3 must be 0"),
+        (["--input", "{corpus}", "--model", "embedded/foo"], "there is no embedded/foo, only embedded/extractive"),
+        (["--input", "{corpus}", "--api-base", "http://h"], "is not served at an api_base"),
+        (["--input", "{corpus}", "--model", "x", "--api-base", "h:9"], "must begin with http:// or https://"),
+        (["--input", "{corpus}", "--concurrency", "3", "--parallelism", "4"], "--concurrency 3 is less than"),
+        (["--input", "{corpus}", "--cache", "gs://b/c"], "name one with --cache"),
     ],
 )
 def test_what_is_wrong_before_the_start_is_one_line(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], flags: list[str], message: str
 ) -> None:
     corpus = prose_corpus(tmp_path, 3)
+    (tmp_path / "broken").write_bytes(b"PAR1")
+    twice = pa.Table.from_arrays([pa.array(["a"])] * 3, names=["id", "text", "text"])
+    pq.write_table(twice, tmp_path / "twice")
     flags = [flag.format(tmp=tmp_path, corpus=corpus) for flag in flags]
     assert webscale_rl("run", "--output", tmp_path / "run", *flags) == 2
     err = capsys.readouterr().err

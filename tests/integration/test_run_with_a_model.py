@@ -114,7 +114,7 @@ def test_retrying_errors_wants_the_same_configuration(tmp_path: Path, capsys: py
         assert run(corpus, output, server, "--config", str(config)) == 0
         config.write_text("max_error_share: 0.9\ndedup: {threshold: 0.8}\n")
         assert run(corpus, output, server, "--config", str(config), "--retry-errors") == 2
-    assert "was made with another dedup" in capsys.readouterr().err
+    assert "was made with different settings (dedup)" in capsys.readouterr().err
     assert (output / "_SUCCESS").exists()
 
 

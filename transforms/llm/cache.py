@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import errno
+import functools
 import hashlib
 import json
 import os
@@ -74,9 +75,22 @@ def request_key(request: Request, settings: Settings) -> str:
         "schema": request.schema,
         "sample": request.sample,
     }
+    if settings.embedded:
+        identity["engine"] = _embedded_version()  # its code is the model
     # ASCII escapes, so that a text with a lone surrogate has a name too.
     text = json.dumps(identity, sort_keys=True, separators=(",", ":"), allow_nan=False, default=_plain)
     return hashlib.sha256(text.encode("ascii")).hexdigest()
+
+
+@functools.cache
+def _embedded_version() -> str:
+    """Return a hash of the embedded engine's sources."""
+    from transforms.llm import embedded
+
+    digest = hashlib.sha256()
+    for path in sorted(Path(embedded.__file__).parent.glob("*.py")):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]
 
 
 def _plain(value: object) -> object:

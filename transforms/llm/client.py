@@ -26,9 +26,8 @@ from transforms.llm.remote import DEFAULT_TIMEOUT_S, RemoteEngine
 from transforms.llm.requests import PENDING, Completion, Engine, Kind, ModelError, Request, Settings
 from transforms.llm.usage import Meter
 
-EMBEDDED_PREFIX: Final = "embedded/"
 EMBEDDED_MODELS: Final = ("embedded/extractive",)
-MAX_ATTEMPTS: Final = 6
+MAX_ATTEMPTS: Final = 8
 
 A = TypeVar("A", bound=BaseModel)
 T = TypeVar("T")
@@ -88,7 +87,7 @@ class Unanswered(ModelError):
 
     def __init__(self, error: ModelError, call: Call, usage: Counts, attempts: int) -> None:
         super().__init__(error.kind, str(error), retry_after=error.retry_after, attempts=attempts)
-        self.call = call
+        self.call: Call = call
         self.usage = usage
 
 
@@ -133,12 +132,12 @@ class ModelClient:
         random: Callable[[], float] = random.random,
     ) -> None:
         for stage, model in settings.models.items():
-            if is_embedded(model) and model.model not in EMBEDDED_MODELS:
+            if model.embedded and model.model not in EMBEDDED_MODELS:
                 raise ValueError(f"{stage}: no model {model.model!r}; there is {', '.join(EMBEDDED_MODELS)}")
         self._settings = settings
         self._cache = ResponseCache(settings.cache, clock)
         self._remote = engine or RemoteEngine(settings.timeout_s)
-        self._embedded = _embedded_engine() if any(map(is_embedded, settings.models.values())) else None
+        self._embedded = _embedded_engine() if any(model.embedded for model in settings.models.values()) else None
         self._clock, self._sleep, self._random = clock, sleep, random
         self._places = asyncio.Semaphore(settings.concurrency)
         self._endpoints: dict[tuple[str, str | None, str | None], _Endpoint] = {}
@@ -207,7 +206,7 @@ class ModelClient:
 
     async def _answer(self, request: Request, settings: Settings, call: Call) -> Answered | Unanswered:
         meter = Meter(request.stage, settings.model)
-        retries = Retries(1 if is_embedded(settings) else self._settings.max_attempts, self._random)
+        retries = Retries(1 if settings.embedded else self._settings.max_attempts, self._random)
         while True:
             outcome = await self._attempt(request, settings, call, meter)
             if isinstance(outcome, BaseModel):
@@ -234,7 +233,7 @@ class ModelClient:
         return outcome
 
     async def _complete(self, request: Request, settings: Settings, meter: Meter) -> Completion:
-        if self._embedded is not None and is_embedded(settings):
+        if self._embedded is not None and settings.embedded:
             meter.call()
             return await _guarded(self._embedded, request, settings)
         endpoint = self._endpoint(settings)
@@ -254,11 +253,6 @@ class ModelClient:
         if identity not in self._endpoints:
             self._endpoints[identity] = _Endpoint(Window(self._settings.concurrency, self._clock, self._sleep))
         return self._endpoints[identity]
-
-
-def is_embedded(settings: Settings) -> bool:
-    """Whether a model runs inside this package, without a network."""
-    return settings.model.startswith(EMBEDDED_PREFIX)
 
 
 def _embedded_engine() -> Engine:

@@ -8,8 +8,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from schemas.answers import Stage, json_schema
-from transforms.llm.client import is_embedded
-from transforms.llm.failures import ModelUnreachable
+from transforms.llm.failures import ModelUnreachable, redact
 from transforms.llm.remote import RemoteEngine
 from transforms.llm.requests import Engine, Kind, ModelError, Request, Settings
 
@@ -37,7 +36,7 @@ def check_models(models: Mapping[Stage, Settings], timeout_s: float = TIMEOUT_S)
     """
     distinct: dict[tuple[str, str | None, str | None], list[Stage]] = {}
     for stage, settings in models.items():
-        if not is_embedded(settings):
+        if not settings.embedded:
             distinct.setdefault((settings.model, settings.api_base, settings.api_key_env), []).append(stage)
     if not distinct:
         return
@@ -57,7 +56,7 @@ async def _problems(models: Mapping[tuple[Stage, ...], Settings], timeout_s: flo
 
 async def _problem(engine: Engine, stages: tuple[Stage, ...], settings: Settings) -> str | None:
     """Return the line about a model that cannot work, or None."""
-    who = f"model {settings.model!r} ({', '.join(stages)}) at {settings.api_base or 'its provider'}"
+    who = redact(f"model {settings.model!r} ({', '.join(stages)}) at {settings.api_base or 'its provider'}", settings)
     if settings.api_key_env is not None and not os.environ.get(settings.api_key_env):
         return f"{who}: the environment variable {settings.api_key_env} is not set; export it with the model's key"
     try:

@@ -10,6 +10,7 @@ from typing import Any, Final, Protocol
 
 from schemas.answers import Stage
 from schemas.counts import Counts
+from schemas.records import Call
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,11 @@ class Settings:
     temperature: float | None = None
     max_tokens: int | None = None
     extra_body: Mapping[str, Any] | None = None
+
+    @property
+    def embedded(self) -> bool:
+        """Whether the model runs inside this package, without a network."""
+        return self.model.startswith("embedded/")
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,14 +91,17 @@ class ModelError(Exception):
       retry_after: seconds the provider asked us to wait, if it did.
       attempts: calls made for this request so far.
       usage: what they cost.
+      call: the model, the prompt's fingerprint and the key that an answer would have had, once a client knows them.
     """
 
     def __init__(self, kind: Kind, message: str, *, retry_after: float | None = None, attempts: int = 1) -> None:
-        super().__init__(message)
+        # Half a surrogate from a server is no text that a row could hold.
+        super().__init__(message.encode("utf-8", "replace").decode("utf-8"))
         self.kind = kind
         self.retry_after = retry_after
         self.attempts = attempts
         self.usage: Counts = Counter()
+        self.call: Call | None = None
 
 
 class Engine(Protocol):

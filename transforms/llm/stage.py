@@ -11,7 +11,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import apache_beam as beam
 
@@ -50,7 +50,7 @@ class Reject(NamedTuple):
 class Rule(ABC):
     """A stage over documents or over their slots; a dataclass that knows no Beam."""
 
-    stage: Stage | Literal["check"]
+    stage: Stage
 
     @abstractmethod
     def arrivals(self, document: Document) -> int:
@@ -182,7 +182,9 @@ def failed(stage: str, document: Document, error: ModelError, slot: Slot | None 
         message=str(error),
         attempts=error.attempts,
         source=document.source,
-        calls=calls_of(document, slot),
+        calls=dataclasses.replace(calls_of(document, slot), **{stage: error.call.key})
+        if error.call
+        else calls_of(document, slot),
     )
 
 
