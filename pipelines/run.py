@@ -21,7 +21,7 @@ from apache_beam.options.pipeline_options import PipelineOptions, SetupOptions, 
 from pipelines.build_qa import Run, build_qa
 from pipelines.options import RunOptions, UsageError
 from pipelines.rundir import SCRATCH, check_run, read_manifest, take_run
-from pipelines.summary import progress, summary
+from pipelines.summary import first_error, progress, summary
 from prompts import PromptSet, load_prompts
 from schemas.answers import Stage
 from schemas.config import DOCUMENT_STAGES, MODEL_STAGES, RunConfig
@@ -194,8 +194,8 @@ def _report(output: str) -> int:
     if not manifest["unfinished"]:
         return DONE
     print(
-        f"\nNot complete: {'; '.join(manifest['unfinished'])}. Answers so far are in the cache: mend the cause and run"
-        " the same command again, and only what is missing will be asked.",
+        f"\nNot complete: {'; '.join(manifest['unfinished'])}. {first_error(output)}Answers so far are in the cache:"
+        " mend the cause and run the same command again, and only what is missing will be asked.",
         file=sys.stderr,
     )
     return UNFINISHED

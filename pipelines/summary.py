@@ -80,14 +80,14 @@ def sample_pairs(output: str, directory: str) -> list[dict[str, Any]]:
     if not shards:
         return []
     with open_parquet(shards[0]) as file:
-        rows = next(iter(_batches(file)), [])
+        rows = next(_batches(file, ["domain", "persona", "question", "answer", "source"]), [])
     by_domain = {row["domain"]: row for row in reversed(rows)}
     chosen = list(by_domain.values())[:_SAMPLE_PAIRS]
     return chosen + [row for row in rows if row not in chosen][: _SAMPLE_PAIRS - len(chosen)]
 
 
-def _batches(file: pq.ParquetFile) -> Iterator[list[dict[str, Any]]]:
-    for batch in file.iter_batches(batch_size=200, columns=["domain", "persona", "question", "answer", "source"]):
+def _batches(file: pq.ParquetFile, columns: list[str]) -> Iterator[list[dict[str, Any]]]:
+    for batch in file.iter_batches(batch_size=200, columns=columns):
         yield batch.to_pylist()
 
 
@@ -100,6 +100,8 @@ def summary(output: str, manifest: dict[str, Any]) -> str:
         parts.append(f"Nothing was kept: {_why_nothing(manifest)}")
     elif kind != "documents":
         parts.extend(_show_pair(pair) for pair in sample_pairs(output, kind))
+    if manifest["rows"]["errors"]:
+        parts.append(first_error(output).strip())
     usage = manifest["usage"]
     calls, cost = sum(row["calls"] for row in usage), sum(row["cost_usd"] for row in usage)
     hits = sum(row["cache_hits"] for row in usage)
@@ -111,6 +113,15 @@ def summary(output: str, manifest: dict[str, Any]) -> str:
         f"{calls:,} model calls, {hits:,} answers from the cache, ${cost:.2f}, {manifest['wall_seconds']:.1f} s."
     )
     return "\n\n".join(parts)
+
+
+def first_error(output: str) -> str:
+    """Return a sentence about the first row of `errors/`; none is an empty one."""
+    for path in list_files(f"{output}/errors/part-*.parquet"):
+        with open_parquet(path) as file:
+            for row in next(_batches(file, ["stage", "error", "message", "source"]), []):
+                return f"The first error ({row['source']['path']}): {row['stage']}, {row['error']}: {row['message']}. "
+    return ""
 
 
 def _why_nothing(manifest: dict[str, Any]) -> str:

@@ -289,9 +289,9 @@ def test_a_provider_without_its_key(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("fault", "kind", "calls"),
     [
-        ("429", Kind.THROTTLED, 6),
-        ("500", Kind.TRANSIENT, 6),
-        ("timeout", Kind.TRANSIENT, 6),
+        ("429", Kind.THROTTLED, 8),
+        ("500", Kind.TRANSIENT, 8),
+        ("timeout", Kind.TRANSIENT, 8),
         ("401", Kind.AUTH, 1),
         ("prose", Kind.INVALID, 3),
         ("refusal", Kind.REFUSED, 1),

@@ -193,14 +193,14 @@ def test_what_may_pass_is_tried_again_with_growing_waits(tmp_path: Path) -> None
     }
 
 
-def test_six_attempts_and_no_more(tmp_path: Path) -> None:
+def test_eight_attempts_and_no_more(tmp_path: Path) -> None:
     time, engine = Time(), Script(failing(Kind.TRANSIENT))
     (outcome,) = ask(tmp_path, engine, request(), time=time)
     assert isinstance(outcome, Unanswered)
-    assert (outcome.kind, outcome.attempts, str(outcome)) == (Kind.TRANSIENT, 6, "it is transient")
-    assert time.slept == [0.5, 1.0, 2.0, 4.0, 8.0]
-    assert engine.calls == 6
-    assert usage(outcome)["failed_transient"] == 6
+    assert (outcome.kind, outcome.attempts, str(outcome)) == (Kind.TRANSIENT, 8, "it is transient")
+    assert time.slept == [0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0]
+    assert engine.calls == 8
+    assert usage(outcome)["failed_transient"] == 8
 
 
 @pytest.mark.parametrize(("bad", "kind"), [(PROSE, Kind.INVALID), (CUT, Kind.TRUNCATED)])

@@ -160,20 +160,32 @@ def test_the_window_never_closes_and_other_failures_leave_it() -> None:
     asyncio.run(scenario())
 
 
-def test_retry_after_holds_back_every_call_to_the_endpoint() -> None:
+def test_three_refusals_in_a_row_hold_back_every_call_to_the_endpoint() -> None:
     async def scenario() -> list[float]:
         time = Time()
         window = Window(4, time, time.sleep)
-        with pytest.raises(ModelError):
+
+        async def refuse(retry_after: float) -> None:
+            with pytest.raises(ModelError):
+                async with window.slot():
+                    raise error(Kind.THROTTLED, retry_after)
+
+        async def answer() -> None:
             async with window.slot():
-                raise error(Kind.THROTTLED, 7.0)
-        async with window.slot():
-            assert time.now == 107.0
-        with pytest.raises(ModelError):
-            async with window.slot():
-                raise error(Kind.THROTTLED, 3600.0)
-        async with window.slot():
-            pass
+                pass
+
+        await refuse(7.0)
+        await refuse(7.0)
+        await answer()
+        await refuse(7.0)
+        await answer()
+        assert time.slept == []
+        for _ in range(3):
+            await refuse(7.0)
+        await answer()
+        for _ in range(3):
+            await refuse(3600.0)
+        await answer()
         return time.slept
 
     assert asyncio.run(scenario()) == [7.0, 120.0]

@@ -28,6 +28,7 @@ from transforms.llm.usage import Meter
 
 EMBEDDED_MODELS: Final = ("embedded/extractive",)
 MAX_ATTEMPTS: Final = 8
+"""With a fifth of all calls failing, one request in 400,000 is given up; an outage of a minute is waited out."""
 
 A = TypeVar("A", bound=BaseModel)
 T = TypeVar("T")

@@ -12,6 +12,7 @@ from transforms.llm.requests import Kind, ModelError
 BACKOFF_BASE_S: Final = 0.5
 BACKOFF_CAP_S: Final = 30.0
 RETRY_AFTER_CAP_S: Final = 120.0
+REFUSED_IN_A_ROW: Final = 3
 MAX_REASKED: Final = 2
 """Times an answer that is invalid or cut off is asked for again."""
 
@@ -56,7 +57,8 @@ class Window:
 
     Additive increase, multiplicative decrease (Chiu and Jain, 1989): a throttled call halves the window, a window full
     of answers widens it by one, up to `ceiling`. Calls that were already under way when the window was halved say
-    nothing new, so they do not halve it again. A Retry-After holds every call back, not only the one that was told.
+    nothing new, so they do not halve it again. After three refusals without an answer between them, which are no
+    accident, a Retry-After holds every call back, not only the one that was told.
     Without this, a limit of the provider below our concurrency would spend the attempts of most requests on 429s.
     """
 
@@ -67,6 +69,7 @@ class Window:
         self._width = float(ceiling)
         self._running = 0
         self._halvings = 0
+        self._refused = 0
         self._resume_at = 0.0
         self._changed = asyncio.Condition()
 
@@ -91,6 +94,7 @@ class Window:
                 if error.kind is Kind.THROTTLED:
                     self._throttled(halvings, error.retry_after)
                 raise
+            self._refused = 0
             self._width = min(float(self._ceiling), self._width + 1.0 / self._width)
         finally:
             self._running -= 1
@@ -101,5 +105,6 @@ class Window:
         if halvings == self._halvings:
             self._width = max(1.0, self._width / 2)
             self._halvings += 1
-        if retry_after is not None:
+        self._refused += 1
+        if retry_after is not None and self._refused >= REFUSED_IN_A_ROW:
             self._resume_at = max(self._resume_at, self._clock() + min(retry_after, RETRY_AFTER_CAP_S))
