@@ -34,8 +34,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(arguments: Sequence[str]) -> int:
-    # Beam warns while it is imported of client libraries that only its cloud connectors need.
-    logging.basicConfig(level=logging.ERROR)
     # A failed bundle is logged with its traceback and then raised; what is raised is told below, once.
     logging.getLogger("apache_beam.runners").setLevel(logging.CRITICAL)
     from pipelines.options import UsageError, parse_run

@@ -13,7 +13,7 @@ import pytest
 from prompts import load_prompts
 from schemas.answers import ANSWERS, Stage
 from schemas.config_filters import CheckLimits
-from schemas.records import Call, Document, Slot, Source, Verdict, pair_id, text_sha256
+from schemas.records import Call, Document, Failed, Slot, Source, Verdict, pair_id, text_sha256, to_table
 from tests.support import run_doors
 from transforms.checks import CheckRules
 from transforms.classify import ClassifyDomain
@@ -103,6 +103,13 @@ def test_a_document_without_an_answer_is_an_error_or_pending() -> None:
         (error,) = rule.decide(document(), [unanswered(Kind.INVALID)]).failed
         assert (error.doc_id, error.pair_id, error.stage, error.error) == ("d1", None, rule.stage, "invalid")
         assert rule.decide(document(), [unanswered(Kind.UNKNOWN_MODEL)]).pending == 1
+
+
+def test_half_a_surrogate_in_a_servers_words_does_not_harm_the_row() -> None:
+    error = Unanswered(ModelError(Kind.INVALID, "sure \ud83d"), CALL, Counter(), 1)
+    (row,) = ScreenDocuments(PROMPTS).decide(document(), [error]).failed
+    (stored,) = to_table(Failed, [row]).to_pylist()
+    assert (stored["message"], stored["calls"]["screen"]) == ("sure ?", "key")
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,9 @@ from typing import Final
 
 from schemas.answers import Stage, json_schema
 from transforms.llm.failures import ModelUnreachable, redact
-from transforms.llm.remote import RemoteEngine
+from transforms.llm.remote import RemoteEngine, is_served
 from transforms.llm.requests import Engine, Kind, ModelError, Request, Settings
+from transforms.llm.served_engine import key_variable
 
 TIMEOUT_S: Final = 30.0
 _MAX_TOKENS: Final = 16
@@ -92,7 +93,8 @@ def _remedy(error: ModelError, settings: Settings) -> str | None:
     if error.kind is Kind.AUTH:
         if settings.api_key_env is not None:
             return f"put a key that is allowed to use it into {settings.api_key_env}"
-        return "name the environment variable that holds its key with api_key_env"
+        variable = f"{key_variable(settings)} was looked in for the key; " if is_served(settings) else ""
+        return f"{variable}correct it, or name another environment variable with api_key_env in --config"
     if error.kind is Kind.UNKNOWN_MODEL:
         where = "the model's name and api_base" if settings.api_base else "the model's name (provider/name)"
         return f"correct {where}; a served name that begins with a provider's needs hosted_vllm/ before it"

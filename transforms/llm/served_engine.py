@@ -90,14 +90,18 @@ class ServedEngine:
         return self._session
 
 
+def key_variable(settings: Settings) -> str:
+    """Return the environment variable in which a served model's key is looked for."""
+    return settings.api_key_env or _KEYS.get(settings.model.partition("/")[0], _KEYS["openai"])
+
+
 def _key(settings: Settings) -> str:
     if settings.api_key_env is not None:
         key = os.environ.get(settings.api_key_env, "")
         if not key:
             raise ModelError(Kind.AUTH, f"the environment variable {settings.api_key_env} (its key) is not set")
         return key
-    prefix = settings.model.partition("/")[0]
-    return os.environ.get(_KEYS.get(prefix, _KEYS["openai"])) or _NO_KEY
+    return os.environ.get(key_variable(settings)) or _NO_KEY
 
 
 def _body(request: Request, settings: Settings) -> dict[str, Any]:
