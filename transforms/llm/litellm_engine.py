@@ -86,7 +86,7 @@ class LiteLLMEngine:
             "max_tokens": settings.max_tokens,
             "extra_body": None if settings.extra_body is None else dict(settings.extra_body),
             "api_base": settings.api_base,
-            "api_key": _api_key(settings),
+            "api_key": named_key(settings),
         }
         schema = {"name": request.stage, "schema": dict(request.schema), "strict": True}
         return {
@@ -114,13 +114,18 @@ def is_provider(prefix: str) -> bool:
     return prefix in _litellm().provider_list
 
 
-def _api_key(settings: Settings) -> str | None:
-    if settings.api_key_env is not None:
-        key = os.environ.get(settings.api_key_env, "")
-        if not key:
-            raise ModelError(Kind.AUTH, f"the environment variable {settings.api_key_env} (its key) is not set")
-        return key
-    return None
+def named_key(settings: Settings) -> str | None:
+    """Return the key in the environment variable that the settings name; none where they name none.
+
+    Raises:
+      ModelError: the variable is not set.
+    """
+    if settings.api_key_env is None:
+        return None
+    key = os.environ.get(settings.api_key_env)
+    if not key:
+        raise ModelError(Kind.AUTH, f"the environment variable {settings.api_key_env} (its key) is not set")
+    return key
 
 
 def _completion(response: Any) -> Completion:

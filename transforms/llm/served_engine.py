@@ -15,7 +15,7 @@ import aiohttp
 import httpx
 
 from transforms.llm.failures import ModelUnreachable, of_response, redact
-from transforms.llm.litellm_engine import prices
+from transforms.llm.litellm_engine import named_key, prices
 from transforms.llm.requests import Completion, Kind, ModelError, Request, Settings
 
 _KEYS: Final = {"openai": "OPENAI_API_KEY", "hosted_vllm": "HOSTED_VLLM_API_KEY"}
@@ -96,12 +96,7 @@ def key_variable(settings: Settings) -> str:
 
 
 def _key(settings: Settings) -> str:
-    if settings.api_key_env is not None:
-        key = os.environ.get(settings.api_key_env, "")
-        if not key:
-            raise ModelError(Kind.AUTH, f"the environment variable {settings.api_key_env} (its key) is not set")
-        return key
-    return os.environ.get(key_variable(settings)) or _NO_KEY
+    return named_key(settings) or os.environ.get(key_variable(settings)) or _NO_KEY
 
 
 def _body(request: Request, settings: Settings) -> dict[str, Any]:
