@@ -283,6 +283,11 @@ def test_the_page_of_a_person() -> None:
     assert found["In what year did Anna Ashe retire?"] == "1968"
 
 
+def test_a_person_is_named_with_the_trade_and_not_with_its_praise() -> None:
+    text = "Edwin Tarn\n\nEdwin Tarn (born 3 May 1951) is a Welsh bridge engineer best known for the Orla crossing."
+    assert pairs(text) == {"On what date was the Welsh bridge engineer Edwin Tarn born?": "3 May 1951"}
+
+
 def test_a_work_is_named_with_its_kind() -> None:
     page = (
         "Salt (1931 film)\n\nSalt is a 1931 English drama film directed by Edith Hargreaves. "

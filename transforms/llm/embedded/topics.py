@@ -11,7 +11,7 @@ from transforms.llm.embedded.words import OCCUPATIONS, WORKS, word_set
 
 _KIND: Final = re.compile(
     r" (?:is|was|are|were) (?:an?|the) ([\w\u2019' -]{3,70}?)(?= (?:(?!speed|bobsled)\w+ed|\w+ly|who|which|that|in|of|"
-    r"by|from|for|and|at|on|known|with|about|to|written|set|whose|during|is|was)\b|[,.;:\u2013]|$)"
+    r"by|from|for|and|at|on|best|known|with|about|to|written|set|whose|during|is|was)\b|[,.;:\u2013]|$)"
 )
 _RELATIVE_KIND: Final = re.compile(
     r"^(?:\d{4}|\w+(?:th|st|nd|rd)|second|third|fifth|debut|final|last|latest|upcoming) "
