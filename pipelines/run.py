@@ -54,7 +54,7 @@ def run(options: RunOptions) -> int:
       too many errors came up.
 
     Raises:
-      UsageError: something is wrong with what the user gave; nothing has been done yet.
+      UsageError: something is wrong with what the user gave; an earlier run in the directory is untouched.
     """
     config = options.config
     output = config.output.rstrip("/")

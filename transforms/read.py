@@ -188,35 +188,32 @@ class _ReadRowGroup(LedgerDoFn):
                 yield from self._read(group, wanted)
         yield from self.ledger.flush()
 
-    def _read(self, group: RowGroup, wanted: np.ndarray[Any, np.dtype[np.int64]] | None) -> Iterator[Batch]:
+    def _read(self, group: RowGroup, wanted: np.ndarray[Any, np.dtype[np.int64]] | None) -> Iterator[Any]:
         due = np.arange(group.rows) if wanted is None else wanted
+        damage = self._damage(group)
+        if damage is not None:
+            places = [Source(None, group.path, group.number, int(row)) for row in due]
+            self.ledger.fail([Failed(None, None, self.stage, "unreadable_rows", damage, 1, place) for place in places])
+            return
+        for first, raw in read_rows(self.plan, group):
+            rows = due[np.searchsorted(due, first) : np.searchsorted(due, first + raw.num_rows)]
+            documents = self._accept(group, rows, raw.take(pa.array(rows - first)))
+            if documents.num_rows:
+                self.ledger.count("kept", documents.num_rows)
+                yield Batch(group, documents)
+            yield from self.ledger.flush()
+
+    def _damage(self, group: RowGroup) -> str | None:
+        """Return why a row group does not decode to its end, or null.
+
+        It is read once through before any of it goes on, because later stages read its rows again by reference.
+        """
         try:
-            # Once through before any of it goes on, because the stages behind read these rows again by reference.
             for _ in read_rows(self.plan, group):
                 pass
-            for first, raw in read_rows(self.plan, group):
-                rows = due[np.searchsorted(due, first) : np.searchsorted(due, first + raw.num_rows)]
-                documents = self._accept(group, rows, raw.take(pa.array(rows - first)))
-                if documents.num_rows:
-                    self.ledger.count("kept", documents.num_rows)
-                    yield Batch(group, documents)
-                yield from self.ledger.flush()
         except (OSError, pa.ArrowException) as error:
-            message = _one_line(error)
-            self.ledger.fail(
-                [
-                    Failed(
-                        None,
-                        None,
-                        self.stage,
-                        "unreadable_rows",
-                        message,
-                        1,
-                        Source(None, group.path, group.number, int(row)),
-                    )
-                    for row in due
-                ]
-            )
+            return _one_line(error)
+        return None
 
     def _accept(self, group: RowGroup, rows: Iterable[int], raw: pa.Table) -> pa.Table:
         """Return the rows that are documents, as `DOCUMENT_COLUMNS`; enter the others into the ledger."""

@@ -55,11 +55,6 @@ _PHRASE_ENDS: Final = PREPOSITIONS | CONJUNCTIONS | AUXILIARIES
 _STRONG_PRONOUNS: Final = word_set("he she they him them his her their hers theirs")
 
 
-def tokens(text: str) -> list[str]:
-    """Return the words and punctuation marks of a text."""
-    return TOKEN.findall(text)
-
-
 def is_name(token: str) -> bool:
     """Tell whether a token looks like (part of) a name, a quoted title or a number."""
     return token[0].isupper() or token[0].isdigit() or token[0] in '"“'
