@@ -30,6 +30,7 @@ from schemas.elements import CorpusPlan
 from transforms.commit import RunFacts
 from transforms.files import list_files
 from transforms.llm.client import ClientSettings
+from transforms.llm.failures import mask
 from transforms.llm.preflight import PreflightError, check_models
 from transforms.llm.requests import Settings
 from transforms.read import CorpusError, plan_corpus
@@ -38,7 +39,6 @@ LOCAL_RUNNER: Final = "apache_beam.runners.portability.fn_api_runner.FnApiRunner
 _PACKAGES: Final = ("webscale-rl", "apache-beam", "litellm", "pyarrow", "numpy", "pydantic", "json-repair")
 
 _SECRET_KEY: Final = re.compile(r"(key|token|secret|password|authorization)$", re.IGNORECASE)
-_URL_SECRET: Final = re.compile(r"(?<=//)[^/@\s]+(?=@)|(?<=key=)[^&\s]+|(?<=token=)[^&\s]+", re.IGNORECASE)
 _FILES_BESIDE_SOCKETS: Final = 100
 
 DONE: Final = 0
@@ -163,7 +163,7 @@ def new_run_id() -> str:
 
 
 def redacted(value: Any) -> Any:
-    """Return a configuration without secrets: passwords in URLs, and values under names like key, token or secret."""
+    """Return a configuration without secrets: what looks like one, and values under names like key, token or secret."""
     if isinstance(value, dict):
         return {
             key: "[redacted]" if isinstance(item, str) and _SECRET_KEY.search(key) else redacted(item)
@@ -171,7 +171,7 @@ def redacted(value: Any) -> Any:
         }
     if isinstance(value, list):
         return [redacted(item) for item in value]
-    return _URL_SECRET.sub("[redacted]", value) if isinstance(value, str) else value
+    return mask(value) if isinstance(value, str) else value
 
 
 def _pipeline(options: PipelineOptions, run: Run) -> beam.Pipeline:

@@ -46,7 +46,7 @@ _SECRETS = re.compile(
     r"(?i:\bbearer\s+)[^\s'\",}]+"
     r"|\bsk-[\w\-*.]{4,}"
     r"|\bAIza[\w\-]{20,}"
-    r"|(?<=[?&]key=)[^&\s'\"]+"
+    r"|(?i:(?<=key=)|(?<=token=))[^&\s'\"]+"
     r"|(?<=://)[^/\s@]+(?=@)"
 )
 _SECRET_NAMES = re.compile(r"(?:API_KEY|TOKEN|SECRET|PASSWORD)$")
@@ -63,7 +63,12 @@ def redact(text: str, settings: Settings) -> str:
     others = [value for name, value in os.environ.items() if _SECRET_NAMES.search(name) and len(value) >= 8]
     for secret in sorted(filter(None, [named, *others]), key=len, reverse=True):
         text = text.replace(secret, _REDACTED)
-    return " ".join(_SECRETS.sub(_REDACTED, text).split())[:MAX_MESSAGE_CHARS]
+    return " ".join(mask(text).split())[:MAX_MESSAGE_CHARS]
+
+
+def mask(text: str) -> str:
+    """Return a text without what looks like a key, or a password in a URL."""
+    return _SECRETS.sub(_REDACTED, text)
 
 
 def failure(error: Exception, settings: Settings, timeout_s: float) -> ModelError:
