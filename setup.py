@@ -19,6 +19,7 @@ setup(
     install_requires=[
         "aiohttp>=3.10,<4",
         "apache-beam>=2.77,<2.78",
+        "fasttext-community>=0.11.9,<0.12",  # docs/adr/0005-one-fasttext.md
         "httpx>=0.27,<1",
         "json-repair>=0.30,<1",
         "litellm==1.91.3",  # the last pure-Python release; 1.82.7 and 1.82.8 were malicious
@@ -38,6 +39,15 @@ setup(
             "ruff>=0.8",
             "setuptools>=75",
             "types-PyYAML",
+            "wheel>=0.45",
+        ],
+        "parity": [  # for `make parity`, in an environment of its own
+            "datatrove>=0.10.1,<0.11",
+            "pytest>=8.3",
+            "pytest-timeout>=2.3",
+            "regex",  # of datatrove's text functions, which it does not ask for
+            "setuptools>=75",
+            "spacy>=3.8,<3.9",
             "wheel>=0.45",
         ],
     },

@@ -6,14 +6,16 @@ import errno
 import logging
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final
 
 _USAGE = """usage: webscale-rl COMMAND ...
 
 Turn pretraining text into verifiable question-answer pairs for reinforcement learning.
 
 commands:
-  run    corpus Parquet in, question-answer Parquet out (webscale-rl run --help)
+  run            corpus Parquet in, question-answer Parquet out (webscale-rl run --help)
+  train-quality  a classifier out of a run's verdicts, that spares the next run calls (webscale-rl train-quality --help)
 """
 _FAILED = 1
 _WRONG_USAGE = 2
@@ -26,42 +28,58 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if arguments in (["-h"], ["--help"]):
         print(_USAGE, end="")
         return 0
-    if not arguments or arguments[0] != "run":
+    if not arguments or arguments[0] not in _COMMANDS:
         named = f"unknown command {arguments[0]!r}" if arguments else "no command"
-        print(f"webscale-rl: {named}; known is run\n\n{_USAGE}", file=sys.stderr, end="")
+        print(f"webscale-rl: {named}; known are {', '.join(_COMMANDS)}\n\n{_USAGE}", file=sys.stderr, end="")
         return _WRONG_USAGE
-    return _run(arguments[1:])
-
-
-def _run(arguments: Sequence[str]) -> int:
     # A failed bundle is logged with its traceback and then raised; what is raised is told below, once.
     logging.getLogger("apache_beam.runners").setLevel(logging.CRITICAL)
-    from pipelines.options import UsageError, parse_run
-    from pipelines.run import run
+    from pipelines.options import UsageError
 
+    command, again = _COMMANDS[arguments[0]]
     try:
-        return run(parse_run(arguments))
+        return command(arguments[1:])
     except UsageError as error:
         print(f"webscale-rl: {error}", file=sys.stderr)
         return _WRONG_USAGE
     except (KeyboardInterrupt, Exception) as error:
         if "KeyboardInterrupt" in f"{type(error).__name__} {error}":  # Beam wraps one that meets a bundle
-            print("webscale-rl: interrupted; the same command goes on from the cache", file=sys.stderr)
+            print(f"webscale-rl: interrupted; the same command {again}", file=sys.stderr)
             return _INTERRUPTED
-        line = _remedied(error)
+        line = _remedied(error, again)
         if line is None:
             raise
         print(f"webscale-rl: {line}", file=sys.stderr)
         return _FAILED
 
 
-def _remedied(error: BaseException) -> str | None:
+def _run(arguments: Sequence[str]) -> int:
+    from pipelines.options import parse_run
+    from pipelines.run import run
+
+    return run(parse_run(arguments))
+
+
+def _train_quality(arguments: Sequence[str]) -> int:
+    from pipelines.train_quality import parse_train_quality, train_quality
+
+    return train_quality(parse_train_quality(arguments))
+
+
+_COMMANDS: Final[Mapping[str, tuple[Callable[[Sequence[str]], int], str]]] = {
+    "run": (_run, "goes on from the cache"),
+    "train-quality": (_train_quality, "starts again"),
+}
+"""Each command, and what it does when it is given a second time after a failure."""
+
+
+def _remedied(error: BaseException, again: str) -> str | None:
     """Return one line for a failure that is the machine's and not ours; Beam wraps it, so its text is what there is."""
     text = str(error)
     if os.strerror(errno.ENOSPC) in text:
-        return "the disk is full; make room and run the same command again, it goes on from the cache"
+        return f"the disk is full; make room and run the same command again, it {again}"
     for number in (errno.EACCES, errno.EROFS):
         if os.strerror(number) in text:
             line = next(line for line in reversed(text.splitlines()) if os.strerror(number) in line)
-            return f"{line.strip()}; make it writable and run the same command again, it goes on from the cache"
+            return f"{line.strip()}; make it writable and run the same command again, it {again}"
     return None

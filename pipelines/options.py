@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import Any, Final, NoReturn, get_args
 
 import yaml
+from apache_beam.io.filesystem import BeamIOError
 from apache_beam.options.pipeline_options import PipelineOptions, _BeamArgumentParser
 from pydantic import BaseModel, ValidationError
 
 from schemas.config import MODEL_STAGES, RunConfig, Until
+from transforms.files import list_files
 
 
 class UsageError(ValueError):
@@ -37,9 +39,11 @@ class RunOptions:
     retry_errors: bool
 
 
-class _Parser(argparse.ArgumentParser):
+class Parser(argparse.ArgumentParser):
+    """A parser that raises `UsageError` where argparse would print and exit."""
+
     def error(self, message: str) -> NoReturn:
-        raise UsageError(f"{message}; see webscale-rl run --help")
+        raise UsageError(f"{message}; see {self.prog} --help")
 
 
 _FLAGS: Final = ("input", "output", "cache", "concurrency", "until", "sample")
@@ -59,6 +63,7 @@ def add_run_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--sample", type=int, metavar="N", help="draw N documents, the same ones each time")
     parser.add_argument("--text-column", metavar="NAME", help="column that holds the text (default: text)")
     parser.add_argument("--id-column", metavar="NAME", help="column that holds the document id (default: id)")
+    parser.add_argument("--languages", metavar="CODES", help="languages to keep, such as en,de (default: any)")
     parser.add_argument("--overwrite", action="store_true", help="replace a complete run; its cache is kept")
     parser.add_argument("--retry-errors", action="store_true", help="reopen a complete run for its errors alone")
 
@@ -69,7 +74,7 @@ def parse_run(arguments: Sequence[str]) -> RunOptions:
     Raises:
       UsageError: an unknown flag or key, a bad value, a file that is missing or no YAML.
     """
-    parser = _Parser(
+    parser = Parser(
         prog="webscale-rl run",
         allow_abbrev=False,
         description="Turn corpus Parquet into question-answer Parquet.",
@@ -104,7 +109,7 @@ def parse_beam(arguments: Sequence[str], ours: Sequence[str]) -> PipelineOptions
         known = [*ours, *(name for action in parser._actions for name in action.option_strings)]
         if not flag.startswith("-"):
             raise UsageError(f"unexpected argument {flag!r}; a value belongs behind its flag")
-        raise UsageError(f"unknown flag {flag}, neither ours nor Beam's{_suggestion(flag, known)}")
+        raise UsageError(f"unknown flag {flag}, neither ours nor Beam's{suggestion(flag, known)}")
     return PipelineOptions(list(arguments))
 
 
@@ -133,6 +138,9 @@ def merge_flags(content: Mapping[str, Any], flags: argparse.Namespace) -> dict[s
     merged |= {name: value for name in _FLAGS if (value := getattr(flags, name)) is not None}
     columns = {"text": flags.text_column, "id": flags.id_column}
     _update(merged, "columns", {role: name for role, name in columns.items() if name is not None})
+    if flags.languages is not None and isinstance(merged.get("filters") or {}, dict):
+        merged["filters"] = dict(merged.get("filters") or {})
+        _update(merged["filters"], "language", {"languages": flags.languages.split(",")})
     model = {"model": flags.model, "api_base": flags.api_base}
     given = {name: value for name, value in model.items() if value is not None}
     if given:
@@ -162,12 +170,32 @@ def validate(content: Mapping[str, Any], path: str | None) -> RunConfig:
         raise UsageError(_first_problem(error, path)) from None
 
 
+def input_files(patterns: Sequence[str]) -> list[str]:
+    """Return the files that the globs of --input match, sorted.
+
+    Raises:
+      UsageError: a glob cannot be listed, matches no file, or is a directory.
+    """
+    paths: set[str] = set()
+    for pattern in patterns:
+        try:
+            matched = list_files(pattern)
+        except (ValueError, BeamIOError) as error:
+            raise UsageError(f"--input {pattern} cannot be listed: {' '.join(str(error).split())}") from None
+        if Path(pattern).is_dir():
+            raise UsageError(f"--input {pattern} is a directory; name the files: '{pattern.rstrip('/')}/*.parquet'")
+        if not matched:
+            raise UsageError(f"--input {pattern} matches no file; check the path, and quote the glob")
+        paths.update(matched)
+    return sorted(paths)
+
+
 def _first_problem(error: ValidationError, path: str | None) -> str:
     problem = error.errors(include_url=False)[0]
     place = [str(part) for part in problem["loc"]]
     where = f"--config {path}: " if path else ""
     if problem["type"] == "extra_forbidden":
-        return f"{where}unknown key {'.'.join(place)}{_suggestion(place[-1], _keys_at(place[:-1]))}"
+        return f"{where}unknown key {'.'.join(place)}{suggestion(place[-1], _keys_at(place[:-1]))}"
     if problem["type"] == "value_error":  # from a validator of ours, which names the value itself
         return where + ": ".join([*([".".join(place)] if place else []), str(problem["ctx"]["error"])])
     value = str(problem["input"])[:80]
@@ -178,13 +206,19 @@ def _keys_at(place: Sequence[str]) -> list[str]:
     model: type[BaseModel] = RunConfig
     for part in place:
         annotation = model.model_fields[part].annotation
-        if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
+        models = [kind for kind in (annotation, *get_args(annotation)) if _is_model(kind)]  # `X | None` holds one too
+        if not models:
             return []
-        model = annotation
+        (model,) = models
     return list(model.model_fields)
 
 
-def _suggestion(word: str, known: Sequence[str]) -> str:
+def _is_model(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, BaseModel)
+
+
+def suggestion(word: str, known: Sequence[str]) -> str:
+    """Return the end of a message about a word that is not known: the nearest one that is, or all of them."""
     close = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
     if close:
         return f"; did you mean {close[0]}?"

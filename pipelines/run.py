@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 import importlib.metadata
 import os
@@ -15,11 +16,10 @@ from pathlib import Path
 from typing import Any, Final
 
 import apache_beam as beam
-from apache_beam.io.filesystem import BeamIOError
 from apache_beam.options.pipeline_options import PipelineOptions, SetupOptions, StandardOptions
 
 from pipelines.build_qa import Run, build_qa
-from pipelines.options import RunOptions, UsageError
+from pipelines.options import RunOptions, UsageError, input_files
 from pipelines.rundir import SCRATCH, check_run, read_manifest, take_run
 from pipelines.summary import first_error, progress, summary
 from prompts import PromptSet, load_prompts
@@ -28,11 +28,13 @@ from schemas.config import DOCUMENT_STAGES, MODEL_STAGES, RunConfig
 from schemas.counts import stages_until
 from schemas.elements import CorpusPlan
 from transforms.commit import RunFacts
-from transforms.files import list_files
+from transforms.fasttext_model import ModelFileError
+from transforms.language import LanguageRule
 from transforms.llm.client import ClientSettings
 from transforms.llm.failures import mask
 from transforms.llm.preflight import PreflightError, check_models
 from transforms.llm.requests import Settings
+from transforms.quality import QualityRule
 from transforms.read import CorpusError, plan_corpus
 
 LOCAL_RUNNER: Final = "apache_beam.runners.portability.fn_api_runner.FnApiRunner"
@@ -64,6 +66,7 @@ def run(options: RunOptions) -> int:
     inputs = [*plan.paths, *(path for path, _ in plan.unreadable)]
     check_run(output, about, inputs, overwrite=options.overwrite, retry_errors=options.retry_errors)
     settings = _settings(config)
+    _check_filters(config)
     _check_models(settings)
     facts = RunFacts(
         output=output,
@@ -91,27 +94,29 @@ def _load_prompts(config: RunConfig) -> PromptSet:
 
 
 def _plan(config: RunConfig) -> CorpusPlan:
-    paths: set[str] = set()
-    for pattern in config.input:
-        try:
-            matched = list_files(pattern)
-        except (ValueError, BeamIOError) as error:
-            raise UsageError(f"--input {pattern} cannot be listed: {' '.join(str(error).split())}") from None
-        if Path(pattern).is_dir():
-            raise UsageError(f"--input {pattern} is a directory; name the files: '{pattern.rstrip('/')}/*.parquet'")
-        if not matched:
-            raise UsageError(f"--input {pattern} matches no file; check the path, and quote the glob")
-        paths.update(matched)
+    paths = input_files(config.input)
     try:
-        return plan_corpus(sorted(paths), config.columns, config.sample, whole=config.until in DOCUMENT_STAGES)
+        plan = plan_corpus(paths, config.columns, config.sample, whole=config.until in DOCUMENT_STAGES)
     except CorpusError as error:
         raise UsageError(str(error)) from None
+    return dataclasses.replace(plan, clean=config.filters.cleaning)
 
 
 def _settings(config: RunConfig) -> dict[Stage, Settings]:
     """Return the settings of the models that the run will call."""
     reached = stages_until(config.until)
     return {stage: Settings(**getattr(config.models, stage).model_dump()) for stage in MODEL_STAGES if stage in reached}
+
+
+def _check_filters(config: RunConfig) -> None:
+    filters = config.filters
+    try:
+        if filters.language is not None:
+            LanguageRule(filters.language).check()
+        if filters.quality is not None:
+            QualityRule(filters.quality).check()
+    except ModelFileError as error:
+        raise UsageError(f"filters: {error}") from None
 
 
 def _check_models(settings: dict[Stage, Settings]) -> None:

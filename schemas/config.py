@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from typing import Annotated, Final, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints, model_validator
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
 
 from schemas.answers import Stage
-from schemas.config_filters import CheckLimits, DedupSettings, HeuristicLimits
+from schemas.config_filters import CheckLimits, DedupSettings, FilterSettings, NonEmpty
 
 EMBEDDED_MODEL: Final = "embedded/extractive"
 
@@ -23,7 +23,6 @@ MODEL_STAGES: Final[tuple[Stage, ...]] = get_args(Stage)
 """The stages that call a model, in the order of the figure."""
 
 Until = Literal["filter", "dedup", "screen", "classify", "generate", "check", "judge", "questions", "decontaminate"]
-NonEmpty = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 
 
 class _Settings(BaseModel):
@@ -97,7 +96,7 @@ class RunConfig(_Settings):
     cache: NonEmpty | None = None
     prompts: NonEmpty | None = None
     columns: Columns = Columns()
-    filters: HeuristicLimits = HeuristicLimits()
+    filters: FilterSettings = FilterSettings()
     dedup: DedupSettings = DedupSettings()
     checks: CheckLimits = CheckLimits()
     models: Models = Models()

@@ -9,6 +9,7 @@ from typing import Any, Final
 import numpy as np
 import pyarrow as pa
 
+from schemas.config_filters import C4Limits
 from schemas.records import DocumentVerdicts, Source, arrow_schema
 
 DOCUMENT_COLUMNS: Final = pa.schema(
@@ -53,6 +54,8 @@ class CorpusPlan:
       sample: sorted int64 ordinals of the rows to take; null takes all.
       columns: column names by role (id, text and those of url, license, dataset that the corpus has).
       schema: the unified schema of the files.
+      clean: the rules that choose the lines of each text that stay, once a document has passed the filters; null takes
+        all.
     """
 
     paths: tuple[str, ...]
@@ -63,6 +66,7 @@ class CorpusPlan:
     sample: np.ndarray[Any, np.dtype[np.int64]] | None
     columns: dict[str, str]
     schema: pa.Schema
+    clean: C4Limits | None = None
 
     def __len__(self) -> int:
         return len(self.path_of)

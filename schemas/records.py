@@ -6,6 +6,7 @@ The dataclasses are the one truth for columns: `arrow_schema` turns a record cla
 from __future__ import annotations
 
 import dataclasses
+import functools
 import hashlib
 import types
 import typing
@@ -242,4 +243,17 @@ def arrow_schema(record: type) -> pa.Schema:
 
 def to_table(record: type, rows: Sequence[Any]) -> pa.Table:
     """Return records of one class as a table with that class's schema."""
-    return pa.Table.from_pylist([dataclasses.asdict(row) for row in rows], schema=arrow_schema(record))
+    return pa.Table.from_pylist([_plain(row) for row in rows], schema=arrow_schema(record))
+
+
+def _plain(value: Any) -> Any:
+    """Return a record as dicts and lists, like `dataclasses.asdict` but without copying what it holds."""
+    if isinstance(value, tuple):
+        return [_plain(item) for item in value]
+    names = _names(value.__class__)
+    return value if names is None else {name: _plain(getattr(value, name)) for name in names}
+
+
+@functools.cache
+def _names(kind: type) -> tuple[str, ...] | None:
+    return tuple(item.name for item in dataclasses.fields(kind)) if dataclasses.is_dataclass(kind) else None

@@ -21,6 +21,7 @@ from schemas.records import (
     to_table,
 )
 from transforms.files import ShardKey, open_parquet, read_batches, replacing, run_metadata, shard_count, shard_path
+from transforms.text.c4 import clean
 
 VERDICTS: Final = "webscale_rl"
 """The struct column that `documents/` has beside the source's own."""
@@ -203,6 +204,7 @@ def _documents(plan: CorpusPlan, group: RowGroup, selection: Selection) -> Itera
             picked = pa.Table.from_batches([batch]).take(pa.array(selection.rows[bounds[0] : bounds[1]] - first))
             first += batch.num_rows
             if picked.num_rows:
+                picked = _cleaned(plan, picked)
                 verdicts = _verdicts(plan, picked, selection, done)
                 done += picked.num_rows
                 for name in plan.schema.names:
@@ -211,10 +213,21 @@ def _documents(plan: CorpusPlan, group: RowGroup, selection: Selection) -> Itera
                 yield picked.select(plan.schema.names).append_column(VERDICTS, verdicts)
 
 
+def _cleaned(plan: CorpusPlan, picked: pa.Table) -> pa.Table:
+    """Return the rows with their texts as the filters let them go on."""
+    if plan.clean is None:
+        return picked
+    name = plan.columns["text"]
+    texts = pa.array([clean(text, plan.clean) for text in picked[name].to_pylist()], pa.string())
+    number = picked.schema.get_field_index(name)
+    return picked.set_column(number, picked.schema.field(name), texts.cast(picked.schema.field(name).type))
+
+
 def _verdicts(plan: CorpusPlan, picked: pa.Table, selection: Selection, done: int) -> pa.StructArray:
-    if selection.verdicts is None:
-        hashes = (text_sha256(text) for text in picked[plan.columns["text"]].to_pylist())
-        verdicts = [DocumentVerdicts(sha256) for sha256 in hashes]
-    else:
-        verdicts = list(selection.verdicts[done : done + picked.num_rows])
-    return to_table(DocumentVerdicts, verdicts).to_struct_array().combine_chunks()
+    if selection.verdicts is not None:
+        verdicts = selection.verdicts[done : done + picked.num_rows]
+        return to_table(DocumentVerdicts, verdicts).to_struct_array().combine_chunks()
+    schema = arrow_schema(DocumentVerdicts)
+    columns = {field.name: pa.nulls(picked.num_rows, field.type) for field in schema}
+    columns["text_sha256"] = pa.array(map(text_sha256, picked[plan.columns["text"]].to_pylist()), pa.string())
+    return pa.table(columns, schema).to_struct_array().combine_chunks()

@@ -16,6 +16,7 @@ from apache_beam.io.filesystem import CompressionTypes
 from apache_beam.io.filesystems import FileSystems
 
 from schemas.elements import CorpusPlan, RowGroup, Spill
+from transforms.text.c4 import clean
 
 BATCH_BYTES = 16 << 20
 """A table read at once holds at most about this many bytes of columns (or one row)."""
@@ -66,13 +67,18 @@ def read_rows(plan: CorpusPlan, group: RowGroup) -> Iterator[tuple[int, pa.Table
 def read_documents(plan: CorpusPlan, group: RowGroup, rows: Any) -> Iterator[tuple[int, dict[str, Any]]]:
     """Yield (row, document) for some rows of a row group: `text`, `doc_id`, and what else of `Source` the corpus has.
 
+    The text is the corpus's, or what the plan's `clean` leaves of it.
+
     Args:
-      rows: int[n], ascending row numbers within the group; they must have passed `ReadCorpus`.
+      rows: int[n], ascending row numbers within the group; they must have passed the filters.
     """
     for first, table in read_rows(plan, group):
         inside = rows[np.searchsorted(rows, first) : np.searchsorted(rows, first + table.num_rows)]
         picked = table.take(pa.array(inside - first, pa.int64())).rename_columns({"id": "doc_id"})
-        yield from zip(inside.tolist(), picked.to_pylist(), strict=True)
+        for row, document in zip(inside.tolist(), picked.to_pylist(), strict=True):
+            if plan.clean is not None:
+                document["text"] = clean(document["text"], plan.clean)
+            yield row, document
 
 
 def read_spill(spill: Spill) -> pa.Table:

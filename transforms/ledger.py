@@ -19,6 +19,8 @@ REJECTED: Final = "rejected"
 ERRORS: Final = "errors"
 COUNTS: Final = "counts"
 SIDE_DOORS: Final = (REJECTED, ERRORS, COUNTS)
+Reason = tuple[str, str]
+"""The name of the rule that turned something away, and the value that broke it."""
 _FLUSH_ROWS: Final = 500
 _SHOW_SECONDS: Final = 0.5
 

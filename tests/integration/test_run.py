@@ -66,7 +66,7 @@ def test_unwanted_documents_leave_by_name(example_run: Path) -> None:
         "null_text",
         "empty_text",
         "min_tokens",
-        "gopher_stop_words",
+        "gopher_quality.min_stop_words",
         "exact_duplicate",
         "near_duplicate",
     } <= reasons
@@ -173,7 +173,7 @@ def test_a_huge_document_is_decided_and_harms_no_other(tmp_path: Path) -> None:
     corpus = write_corpus(tmp_path / "a.parquet", ["word " * 4_000_000, prose(1)])
     assert webscale_rl("run", "--input", corpus, "--output", tmp_path / "run") == 0
     (removed,) = rows_of(tmp_path / "run", "rejected")
-    assert (removed["stage"], removed["reason"]) == ("filter", "gopher_word_count")
+    assert (removed["stage"], removed["reason"]) == ("filter", "gopher_repetition.max_top_2_gram")
     assert stages_of(tmp_path / "run")["filter"]["kept"] == 1
 
 

@@ -10,36 +10,14 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from schemas.config_filters import CheckLimits, HeuristicLimits
+from schemas.config_filters import CheckLimits
 from schemas.domains import ANSWER_TYPES
-from transforms import checks, heuristics
+from transforms import checks
 from transforms.minhash import band_keys, band_keys_of, jaccard, shingle_hashes, signature, words
 from transforms.unionfind import UnionFind
 
-# Any code point, surrogates too, and otherwise much of what the rules look for.
+# Any code point, surrogates too.
 TEXT = st.text(st.characters(), max_size=60)
-PIECES = st.sampled_from(
-    [
-        "the",
-        "that",
-        "word",
-        "#",
-        "...",
-        "\u2026",
-        "-",
-        "\n",
-        "\n\n",
-        " ",
-        "\t",
-        "cookies",
-        "lorem ipsum",
-        "{",
-        "9",
-        "\u6f22\u5b57",
-        "\0",
-    ]
-)
-DOCUMENT = st.one_of(TEXT, st.lists(PIECES, max_size=120).map(" ".join), st.lists(PIECES, max_size=120).map("".join))
 QUESTION = st.lists(
     st.sampled_from(
         [
@@ -64,55 +42,6 @@ QUESTION = st.lists(
     ),
     max_size=15,
 ).map(" ".join)
-BOUNDS = [name for name in HeuristicLimits.model_fields if not name.startswith("c4_") and "_words" not in name]
-EMPTY = HeuristicLimits(
-    **{name: False if field.annotation is bool else None for name, field in HeuristicLimits.model_fields.items()}
-)
-
-
-def measured(text: str, name: str, value: float) -> heuristics.Reason | None:
-    return heuristics.reject_reason(text, EMPTY.model_copy(update={name: value}))
-
-
-@given(DOCUMENT)
-def test_every_document_gets_one_decision_the_same_each_time(text: str) -> None:
-    limits = HeuristicLimits()
-    reason = heuristics.reject_reason(text, limits)
-    assert reason == heuristics.reject_reason(text, limits)
-    assert reason is None or (reason[0] and reason[1])
-    assert (heuristics.reject_reason(text, EMPTY) is None) == bool(text.split())
-
-
-@given(DOCUMENT.filter(str.split), st.sampled_from(BOUNDS), st.floats(0, 1))
-def test_a_looser_bound_rejects_nothing_more(text: str, name: str, value: float) -> None:
-    if name == "min_tokens":
-        value = int(value * 10)
-    tight, loose = sorted((value, value / 2), reverse="min" in name)
-    if measured(text, name, loose) is not None:
-        assert measured(text, name, int(tight) if name == "min_tokens" else tight) is not None
-
-
-@given(DOCUMENT.filter(str.split))
-def test_shares_are_shares(text: str) -> None:
-    for name in BOUNDS:
-        if "_max_duplicate" in name or "_top_" in name or name.endswith("_lines"):
-            assert measured(text, name, 1.0) is None
-
-
-@given(st.lists(st.sampled_from("abc"), min_size=2, max_size=40), st.integers(2, 10))
-def test_n_gram_shares_are_those_of_a_plain_count(tokens: list[str], size: int) -> None:
-    grams = [tuple(tokens[i : i + size]) for i in range(len(tokens) - size + 1)]
-    if size <= 4:
-        name = f"gopher_max_top_{size}_gram"
-        most = max(map(grams.count, grams), default=0)
-        chosen = [{i for i, gram in enumerate(grams) if gram == top} for top in grams if grams.count(top) == most > 1]
-    else:
-        name = f"gopher_max_duplicate_{size}_grams"
-        chosen = [{i for i, gram in enumerate(grams) if gram in grams[:i]}]
-    # All words are one character long, so any of the most frequent n-grams may be the one taken.
-    shares = {len({i + j for i in starts for j in range(size)}) / len(tokens) for starts in chosen} or {0.0}
-    reason = measured(" ".join(tokens), name, 0.0)
-    assert (reason[1] if reason else "0") in {f"{share:.6g}" for share in shares}
 
 
 @given(QUESTION | TEXT, TEXT, st.sampled_from(ANSWER_TYPES) | TEXT, TEXT, TEXT)
