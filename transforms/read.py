@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 
@@ -215,23 +214,53 @@ class _ReadRowGroup(LedgerDoFn):
             return _one_line(error)
         return None
 
-    def _accept(self, group: RowGroup, rows: Iterable[int], raw: pa.Table) -> pa.Table:
+    def _accept(self, group: RowGroup, rows: np.ndarray[Any, Any], raw: pa.Table) -> pa.Table:
         """Return the rows that are documents, as `DOCUMENT_COLUMNS`; enter the others into the ledger."""
-        documents: list[dict[str, Any]] = []
-        for row, values in zip(rows, _decode(raw), strict=True):
-            source = Source(None, group.path, group.number, int(row))
-            if isinstance(values, str):
-                self.ledger.fail([Failed(None, None, self.stage, "invalid_utf8", values, 1, source)])
-                continue
-            text = values.pop("text")
-            source = dataclasses.replace(source, doc_id=values.pop("id"), **values)  # type: ignore[arg-type]
-            reason = missing(source.doc_id, text)
-            if reason is not None or text is None:  # the second tells the type checker what the first implies
-                self.ledger.reject([Rejected(source.doc_id, None, self.stage, reason or "null_text", None, source)])
-                continue
-            documents.append({"row": int(row), "doc_id": source.doc_id, "text": text, **values})
-            documents[-1]["text_sha256"] = text_sha256(text)
-        return pa.Table.from_pylist(documents, schema=DOCUMENT_COLUMNS)
+        garbled = _garbled(raw)
+        for place, message in garbled.items():
+            source = Source(None, group.path, group.number, int(rows[place]))
+            self.ledger.fail([Failed(None, None, self.stage, "invalid_utf8", message, 1, source)])
+        if garbled:
+            rows, raw = np.delete(rows, list(garbled)), raw.take(np.delete(np.arange(raw.num_rows), list(garbled)))
+        texts = raw["text"].to_pylist()
+        reasons = list(map(missing, raw["id"].to_pylist(), texts))
+        if any(reasons):
+            absent = [place for place, reason in enumerate(reasons) if reason]
+            self.ledger.reject(
+                [
+                    Rejected(values["id"], None, self.stage, reasons[place] or "", None, source_of(group, row, values))
+                    for place, row, values in zip(absent, rows[absent], raw.take(absent).to_pylist(), strict=True)
+                ]
+            )
+            there = np.delete(np.arange(raw.num_rows), absent)
+            rows, raw, texts = rows[there], raw.take(there), [texts[place] for place in there]
+        columns = {"row": pa.array(rows, pa.int64()), "doc_id": raw["id"], "text": raw["text"]}
+        columns["text_sha256"] = pa.array(map(text_sha256, texts), pa.string())
+        for name in DOCUMENT_COLUMNS.names:
+            if name not in columns:
+                columns[name] = raw[name] if name in raw.column_names else pa.nulls(len(rows), pa.string())
+        return pa.table({name: columns[name] for name in DOCUMENT_COLUMNS.names}, schema=DOCUMENT_COLUMNS)
+
+
+def source_of(group: RowGroup, row: int, values: dict[str, str | None]) -> Source:
+    """Return where a row came from, its text left out."""
+    known = {name: value for name, value in values.items() if name not in ("id", "text")}
+    return Source(values["id"], group.path, group.number, int(row), **known)
+
+
+def _garbled(raw: pa.Table) -> dict[int, str]:
+    """Return the places of the rows whose bytes are not UTF-8, each with what the decoder said."""
+    try:
+        raw.validate(full=True)
+        return {}
+    except pa.ArrowInvalid:
+        found = {}
+        for place in range(raw.num_rows):
+            try:
+                raw.slice(place, 1).to_pylist()
+            except UnicodeDecodeError as error:
+                found[place] = _one_line(error)
+        return found
 
 
 def missing(doc_id: str | None, text: str | None) -> str | None:
@@ -241,17 +270,3 @@ def missing(doc_id: str | None, text: str | None) -> str | None:
     if text is None:
         return "null_text"
     return None if text.strip() else "empty_text"
-
-
-def _decode(raw: pa.Table) -> Iterator[dict[str, str | None] | str]:
-    """Yield each row as a dict by role, or the message of a row whose bytes are not UTF-8."""
-    try:
-        raw.validate(full=True)
-    except pa.ArrowInvalid:
-        for row in range(raw.num_rows):
-            try:
-                yield raw.slice(row, 1).to_pylist()[0]
-            except UnicodeDecodeError as error:
-                yield _one_line(error)
-    else:
-        yield from raw.to_pylist()
