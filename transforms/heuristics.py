@@ -30,6 +30,7 @@ from transforms.text.vocabulary import TERMINAL_MARKS, Integers, Vocabulary, sum
 
 _BULLETS: Final = ("•", "-")
 _ELLIPSES: Final = ("...", "…")
+_HEURISTICS: Final = ("min_tokens", "gopher_repetition", "c4", "gopher_quality", "fineweb")
 _SENTENCES: Final = 4  # their column in `LineWords.counts`
 # Texts read together: the more there are, the fewer distinct words each of them has.
 _CHARACTERS_AT_ONCE: Final = 1 << 20
@@ -287,9 +288,11 @@ class HeuristicRules:
 
 def rules_of(settings: FilterSettings) -> list[DocumentRule]:
     """Return the rules that are switched on, in the order in which they are asked."""
-    rules: list[DocumentRule] = [HeuristicRules(settings)]
+    rules: list[DocumentRule] = []
     if settings.language is not None:
-        rules.insert(0, LanguageRule(settings.language))
+        rules.append(LanguageRule(settings.language))
+    if any(getattr(settings, name) is not None for name in _HEURISTICS):
+        rules.append(HeuristicRules(settings))
     if settings.quality is not None:
         rules.append(QualityRule(settings.quality))
     return rules

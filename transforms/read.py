@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 
@@ -13,11 +13,12 @@ import pyarrow as pa
 from schemas.config import Columns
 from schemas.elements import DOCUMENT_COLUMNS, Batch, CorpusPlan, RowGroup
 from schemas.records import Failed, Rejected, Source, text_sha256
-from transforms.files import open_parquet, read_rows
+from transforms.files import BATCH_BYTES, open_parquet, read_rows
 from transforms.ledger import SIDE_DOORS, Doors, LedgerDoFn, doors
 
 _FOOTER_THREADS: Final = 16
 _SAMPLE_SEED: Final = 0
+_HELD_BYTES: Final = 2 * BATCH_BYTES
 
 
 class CorpusError(ValueError):
@@ -189,12 +190,12 @@ class _ReadRowGroup(LedgerDoFn):
 
     def _read(self, group: RowGroup, wanted: np.ndarray[Any, np.dtype[np.int64]] | None) -> Iterator[Any]:
         due = np.arange(group.rows) if wanted is None else wanted
-        damage = self._damage(group)
-        if damage is not None:
+        tables = self._intact(group)
+        if isinstance(tables, str):
             places = [Source(None, group.path, group.number, int(row)) for row in due]
-            self.ledger.fail([Failed(None, None, self.stage, "unreadable_rows", damage, 1, place) for place in places])
+            self.ledger.fail([Failed(None, None, self.stage, "unreadable_rows", tables, 1, place) for place in places])
             return
-        for first, raw in read_rows(self.plan, group):
+        for first, raw in tables:
             rows = due[np.searchsorted(due, first) : np.searchsorted(due, first + raw.num_rows)]
             documents = self._accept(group, rows, raw.take(pa.array(rows - first)))
             if documents.num_rows:
@@ -202,17 +203,22 @@ class _ReadRowGroup(LedgerDoFn):
                 yield Batch(group, documents)
             yield from self.ledger.flush()
 
-    def _damage(self, group: RowGroup) -> str | None:
-        """Return why a row group does not decode to its end, or null.
+    def _intact(self, group: RowGroup) -> Iterable[tuple[int, pa.Table]] | str:
+        """Return a row group's tables as `read_rows` does, or why it does not decode to its end.
 
-        It is read once through before any of it goes on, because later stages read its rows again by reference.
+        None of them goes on before all have been decoded, because later stages read its rows again by reference. A row
+        group too large to be held meanwhile is read twice.
         """
+        held: list[tuple[int, pa.Table]] = []
+        size = 0
         try:
-            for _ in read_rows(self.plan, group):
-                pass
+            for first, table in read_rows(self.plan, group):
+                size += table.nbytes
+                if size <= _HELD_BYTES:
+                    held.append((first, table))
         except (OSError, pa.ArrowException) as error:
             return _one_line(error)
-        return None
+        return held if size <= _HELD_BYTES else read_rows(self.plan, group)
 
     def _accept(self, group: RowGroup, rows: np.ndarray[Any, Any], raw: pa.Table) -> pa.Table:
         """Return the rows that are documents, as `DOCUMENT_COLUMNS`; enter the others into the ledger."""

@@ -92,7 +92,11 @@ def test_a_truncated_file_is_one_error_and_the_others_are_read(tmp_path: Path) -
     assert [(row["error"], row["source"]["path"]) for row in out["errors"]] == [("unreadable_file", str(bad))]
 
 
-def test_a_damaged_row_group_is_an_error_a_row_and_the_others_are_read(tmp_path: Path) -> None:
+@pytest.mark.parametrize("held", [0, 1 << 20], ids=["read twice", "held"])
+def test_a_damaged_row_group_is_an_error_a_row_and_the_others_are_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, held: int
+) -> None:
+    monkeypatch.setattr("transforms.read._HELD_BYTES", held)
     path = Path(write_corpus(tmp_path / "a.parquet", [f"text {i} " * 50 for i in range(6)], row_group_size=3))
     column = pq.ParquetFile(path).metadata.row_group(0).column(1)
     data = bytearray(path.read_bytes())

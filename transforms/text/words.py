@@ -42,7 +42,7 @@ _MARKS: Final = "…,:;!?¿؟¡()[]{}<>_#*&。？！，、；：～·।،۔؛٪
 _HYPHEN: Final = "(?:-|–|—|--|---|——|~)"  # noqa: RUF001
 _CURRENCY: Final = r"(?:US\$|C\$|A\$|[$£€¥฿₽﷼₠-₿])"
 _UNITS: Final = (
-    "(?:[kcdmµn]?m|[kcdm]?m[²³]|ha|yd|in|ft|k?g|[mµ]g|t|lb|oz|m/s|km/h|kmh|mph|h?Pa|mbar|[mMkKgGtT][bB]|[TGMK%]"
+    "(?:[kcdmµn]?m|[kcdm]?m[²³]|ha|yd|in|ft|k?g|[mµ]g|t|lb|oz|m/s|km/h|kmh|mph|h?Pa|mbar|mb|MB|kb|KB|gb|GB|tb|TB|[TGMK%]"
     "|км[²³]?|[дсм]?м[²³]?|нм|к?г|мг|м/с|км/ч|к?Па|мбар|[КкМмГгТт]б|[КМГ]Б)"  # noqa: RUF001
 )
 
