@@ -191,14 +191,20 @@ def input_files(patterns: Sequence[str]) -> list[str]:
 
 
 def _first_problem(error: ValidationError, path: str | None) -> str:
-    problem = error.errors(include_url=False)[0]
+    problems = error.errors(include_url=False)
+    # A misspelt key is often why another one is missing.
+    problem = next((found for found in problems if found["type"] == "extra_forbidden"), problems[0])
     place = [str(part) for part in problem["loc"]]
     where = f"--config {path}: " if path else ""
     if problem["type"] == "extra_forbidden":
         return f"{where}unknown key {'.'.join(place)}{suggestion(place[-1], _keys_at(place[:-1]))}"
     if problem["type"] == "value_error":  # from a validator of ours, which names the value itself
         return where + ": ".join([*([".".join(place)] if place else []), str(problem["ctx"]["error"])])
+    if problem["type"] == "missing":
+        return f"{where}{'.'.join(place)} is missing"
     value = str(problem["input"])[:80]
+    if problem["type"] in ("model_type", "model_attributes_type"):
+        return f"{where}{'.'.join(place)} = {value}: must be a mapping, for example {place[-1]}: {{}}"
     return f"{where}{'.'.join(place)} = {value}: {problem['msg']}"
 
 

@@ -125,6 +125,8 @@ def first_error(output: str) -> str:
 
 
 def _why_nothing(manifest: dict[str, Any]) -> str:
+    if not manifest["stages"][0]["in"]:
+        return "the input has no rows."
     for stage in manifest["stages"]:
         if not stage["kept"]:
             reasons = {**stage["reasons"], **stage["failures"]}

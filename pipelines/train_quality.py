@@ -278,8 +278,9 @@ def _chosen(options: TrainingOptions, chosen: OperatingPoint, total: int, kept: 
         calls, whose = options.source.calls, "screen calls of that run"
     else:
         calls, whose = total, "documents of the input from the screen"
-    # Two standard errors of a share of so many documents: the threshold fits them, and new ones will differ.
-    margin = 2 * math.sqrt(chosen.recall * (1 - chosen.recall) / kept)
+    # Two standard errors of a share of so many documents: the threshold fits them, and new ones will differ. Where all
+    # of them pass, the rule of three.
+    margin = max(2 * math.sqrt(chosen.recall * (1 - chosen.recall) / kept), 3 / kept)
     return (
         f"Threshold {shown(chosen.threshold)}, the highest with a recall of {options.recall:g}:"
         f" {chosen.recall:.3f} of the {kept:,} held-out kept documents pass\n"

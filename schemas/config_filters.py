@@ -5,9 +5,9 @@ In every class here a rule whose threshold is null is switched off.
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator, model_validator
 
 Count = Annotated[int, Field(ge=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -41,12 +41,13 @@ class GopherRepetitionLimits(_Limits):
 
 
 class C4Limits(_Limits):
-    """Raffel et al. 2020 (arXiv 1910.10683), section 2.2; `max_word_characters`, `policy_lines` and `citations` are of
-    the code its authors published with it (the C4 builder of TensorFlow Datasets).
+    """Raffel et al. 2020 (arXiv 1910.10683), section 2.2. `max_word_characters` is of the code its authors published
+    with it (the C4 builder of TensorFlow Datasets), and so are five sentences and three words, which the paper's
+    versions give differently.
 
     Lines go: those without a terminal punctuation mark, of too few words, with too long a word, that mention JavaScript
     or a policy; and citation marks go from the others. A document goes with what is left of it: too few sentences, a
-    curly bracket, "lorem ipsum". The rules after C4 see what its lines left.
+    curly bracket, "lorem ipsum". The heuristics after C4 see what its lines left.
     """
 
     terminal_punctuation: bool = True
@@ -87,8 +88,9 @@ class GopherQualityLimits(_Limits):
 
 
 class FineWebLimits(_Limits):
-    """Penedo et al. 2024 (arXiv 2406.17557), section 3.6: the three filters found by ablation, and the list filter of
-    the code its authors published with it (datatrove). A short line has `short_line_characters` at most.
+    """Penedo et al. 2024 (arXiv 2406.17557), section 3.6: the three filters found by ablation. The share of characters
+    in repeated lines, 0.01, and the list filter are those of the code its authors published with it (datatrove); the
+    paper's share is 0.1. A short line has `short_line_characters` at most.
     """
 
     min_terminal_punctuation_lines: Share | None = 0.12
@@ -110,6 +112,15 @@ class LanguageSettings(_Limits):
     languages: Annotated[tuple[NonEmpty, ...], Field(min_length=1)]
     threshold: Share = 0.65
     model: NonEmpty | None = None
+
+    @field_validator("languages", mode="before")
+    @classmethod
+    def _listed(cls, languages: Any) -> Any:
+        if isinstance(languages, str):
+            return languages.split(",")
+        if isinstance(languages, list) and any(isinstance(code, bool) for code in languages):
+            raise ValueError("YAML reads no as false; quote the code of Norwegian: 'no'")
+        return languages
 
 
 class QualitySettings(_Limits):
@@ -136,7 +147,7 @@ class FilterSettings(_Limits):
 
     Attributes:
       min_tokens: runs of characters between whitespace; the floor of Webscale-RL (arXiv 2510.06499).
-      clean_lines: let documents go on as C4's lines left them, instead of unchanged.
+      clean_lines: let documents go on as C4's lines left them, instead of unchanged; `quality` then sees them so too.
     """
 
     language: LanguageSettings | None = None

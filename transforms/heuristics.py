@@ -174,7 +174,7 @@ def _starts(groups: Sequence[Sequence[Any]]) -> Integers:
 
 
 def _reason(group: str, key: str, value: float) -> Reason:
-    return f"{group}.{key}", f"{value:.6g}"
+    return f"{group}.{key}", str(value) if isinstance(value, int) else f"{value:.6g}"
 
 
 def _broken_rules(text: str, counts: Counts, settings: FilterSettings) -> Iterator[Reason]:
@@ -334,6 +334,9 @@ class _Filter(LedgerDoFn):
             reasons = list(zip(kept, rule.reasons([texts[row] for row in kept]), strict=True))
             broken += [(row, reason) for row, reason in reasons if reason is not None]
             kept = [row for row, reason in reasons if reason is None]
+            if self.cleaning is not None and isinstance(rule, HeuristicRules):
+                for row in kept:
+                    texts[row] = clean(texts[row], self.cleaning)
         broken.sort()
         sources = batch.sources([row for row, _ in broken])
         self.ledger.reject(
@@ -344,13 +347,13 @@ class _Filter(LedgerDoFn):
         )
         self.ledger.count("kept", len(kept))
         if kept:
-            yield self._kept(batch, kept)
+            yield self._kept(batch, kept, texts)
         yield from self.ledger.flush()
 
-    def _kept(self, batch: Batch, rows: list[int]) -> Batch:
+    def _kept(self, batch: Batch, rows: list[int], texts: list[str]) -> Batch:
         table = batch.table if len(rows) == batch.table.num_rows else batch.table.take(pa.array(rows))
         if self.cleaning is not None:
-            texts = [clean(text, self.cleaning) for text in table["text"].to_pylist()]
-            for name, values in (("text", texts), ("text_sha256", map(text_sha256, texts))):
+            left = [texts[row] for row in rows]
+            for name, values in (("text", left), ("text_sha256", map(text_sha256, left))):
                 table = table.set_column(table.schema.get_field_index(name), name, pa.array(list(values), pa.string()))
         return Batch(batch.group, table)

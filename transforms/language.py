@@ -54,10 +54,9 @@ class LanguageRule:
         for code in self.settings.languages:
             if code not in known:
                 near = _REGION.sub("", code.casefold())
-                remedy = f"did you mean {near}?" if near in known else f"it knows {', '.join(sorted(known))}"
-                raise ModelFileError(
-                    f"{model_path(self.settings)} knows no language {code!r}, only codes such as en; {remedy}"
-                )
+                remedy = f"did you mean {near}?" if near in known else f"it has codes such as {_some(known)}"
+                named = self.settings.model or "the language model"
+                raise ModelFileError(f"{named} knows no language {code!r}; {remedy}")
 
     def reasons(self, texts: Sequence[str]) -> list[Reason | None]:
         """Return, for each text, null to keep it, or ("language", what was found: "de 0.98").
@@ -76,6 +75,12 @@ class LanguageRule:
 
     def _classifier(self) -> Classifier:
         return load_classifier(model_path(self.settings))
+
+
+def _some(known: Sequence[str]) -> str:
+    """Return a few of a model's codes: the commonest on the web that it has, or its first ones."""
+    common = [code for code in "en de fr es it pt nl pl ru zh ja ko ar hi".split() if code in known]
+    return ", ".join(common or known[:14])
 
 
 def model_path(settings: LanguageSettings) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pyarrow as pa
@@ -10,6 +11,7 @@ import pytest
 
 from schemas.records import text_sha256
 from tests.support import prose, rows_of, stages_of, webscale_rl, write_corpus
+from transforms.quality import QualityRule
 
 NOTICE = "This site uses cookies."
 CLEANING = "filters: {c4: {terminal_punctuation: false, min_sentences: 1}, clean_lines: true}\n"
@@ -71,3 +73,20 @@ def test_a_reason_is_the_key_of_the_configuration(tmp_path: Path, config: Path) 
         ("min_tokens", "1"),
         ("gopher_quality.min_words", "2"),
     ]
+
+
+def test_quality_sees_what_c4_left(tmp_path: Path, config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[str] = []
+
+    def reasons(rule: QualityRule, texts: Sequence[str]) -> list[None]:
+        seen.extend(texts)
+        return [None] * len(texts)
+
+    monkeypatch.setattr(QualityRule, "reasons", reasons)
+    monkeypatch.setattr(QualityRule, "setup", lambda rule: None)
+    monkeypatch.setattr(QualityRule, "check", lambda rule: None)
+    quality = "quality: {model: any.bin, threshold: 0.5}, clean_lines: true}"
+    config.write_text(CLEANING.replace("clean_lines: true}", quality), encoding="utf-8")
+    corpus = write_corpus(tmp_path / "a.parquet", [f"{NOTICE}\n{prose(1)}"])
+    run(config, corpus, tmp_path / "run", "--until", "filter")
+    assert seen == [prose(1)]

@@ -64,8 +64,12 @@ def our_name(group: str, reason: str) -> str:
 @functools.cache
 def _filters() -> dict[str, Any]:
     import datatrove.pipeline.filters as filters
-    from datatrove.pipeline.filters import c4_filters, fineweb_quality_filter, gopher_quality_filter
-    from datatrove.pipeline.filters import gopher_repetition_filter as gopher_repetition_filter
+    from datatrove.pipeline.filters import (
+        c4_filters,
+        fineweb_quality_filter,
+        gopher_quality_filter,
+        gopher_repetition_filter,
+    )
 
     for module in (gopher_repetition_filter, gopher_quality_filter, fineweb_quality_filter):
         module.split_into_words = _once_a_document(module.split_into_words)

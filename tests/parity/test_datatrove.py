@@ -46,10 +46,10 @@ SETTINGS: Final = {
 }
 """Ours, set as datatrove's filters are by default; the cascade as examples/fineweb.yaml is."""
 
-DECISIONS: Final = dict.fromkeys(oracle.FILTERS, 0.985) | {"cascade": 0.99}
-REASONS: Final = dict.fromkeys(oracle.FILTERS, 0.995)
-"""The least share of a corpus's documents on which both decide alike, and for the same reason."""
-TOKENS: Final = 0.999
+REASONS: Final = 0.999
+"""The least share of a corpus's documents on which both decide alike and for the same reason. All do on the corpus that
+the README speaks of; another may hold a few pieces that are split otherwise."""
+TOKENS: Final = 0.9999
 """The least share of a corpus's pieces that both split alike."""
 
 
@@ -156,8 +156,7 @@ def test_agreement_on_a_corpus(name: str, corpus: Compared, capsys: pytest.Captu
         print(f"\n{name}: same decision {decisions:.2%}, same reason {reasons:.2%} of {len(corpus.texts):,} documents")
         for (theirs, ours), count in causes.most_common():
             print(f"  {count:5}  datatrove: {theirs or 'kept'}; ours: {ours or 'kept'}")
-    assert decisions >= DECISIONS[name]
-    assert reasons >= REASONS[name]
+    assert reasons >= REASONS
 
 
 @needs_corpus

@@ -285,6 +285,12 @@ def test_c4_long_words_take_their_line_along() -> None:
     assert reason("bak bek abcdefghi.", limits) is None
 
 
+def test_c4_sentences_end_where_spacy_ends_them() -> None:
+    limits = only("c4", min_sentences=5)
+    assert reason("bak bek\u17d4 " * 10, limits) == ("c4.min_sentences", "1")  # Khmer
+    assert reason("bak bek\u0964 " * 10, limits) is None  # Devanagari
+
+
 # FineWeb
 
 
@@ -342,6 +348,7 @@ HOSTILE = {
     "one line of emoji": "😀" * 300_000,
     "notices": "javascript cookie the and of to " * 50_000,
     "citations": "[1]" * 500_000,
+    "addresses": " ".join("a" + ":" * 430 + f"{i:06}" + "@" * 430 + "." for i in range(2_000)),
     "brackets": "[" * 2_000_000,
     "half a repeat": " ".join(str(i) for i in range(200_000)) * 2,
 }

@@ -94,14 +94,14 @@ def test_the_languages_are_checked_before_a_run(shipped: str, small: str) -> Non
     rule("en", "de", "zh").check()
     rule("en", "de", model=small).check()
     for codes, named in (
-        (("english",), "'english', only codes such as en; it knows af, als, am, an, ar,"),
-        (("en", "EN"), "'EN', only codes such as en; did you mean en?"),
-        (("pt-BR",), "'pt-BR', only codes such as en; did you mean pt?"),
+        (("english",), "'english'; it has codes such as en, de, fr,"),
+        (("en", "EN"), "'EN'; did you mean en?"),
+        (("pt-BR",), "'pt-BR'; did you mean pt?"),
     ):
         with pytest.raises(ModelFileError, match=named) as caught:
             rule(*codes).check()
         assert "\n" not in str(caught.value)
-    with pytest.raises(ModelFileError, match=rf"{small} knows no language 'fr'.* it knows de, en$"):
+    with pytest.raises(ModelFileError, match=rf"{small} knows no language 'fr'; it has codes such as en, de$"):
         rule("fr", model=small).check()
 
 

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 
+from schemas.config_filters import GopherRepetitionLimits
+from transforms.text.ngrams import could_break
 from transforms.text.vocabulary import Vocabulary, sums
 from transforms.text.words import tokens
 
@@ -74,3 +78,17 @@ def test_a_vocabulary_forgets_and_counts_on(monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_sums_of_runs_may_be_empty() -> None:
     assert sums(np.array([1, 2, 3]), np.array([0, 0, 2, 3, 3])).tolist() == [0, 3, 3, 0]
+
+
+def test_n_grams_that_share_a_hash_do_not_hide_each_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("transforms.text.ngrams._FACTOR", np.uint64(0))
+    tokens, lengths = np.array([0, 1, 2, 3, 2, 3, 2, 3, 4, 0]), np.array([1, 1, 20, 20, 20, 20, 20, 20, 1, 1])
+    limits = GopherRepetitionLimits(max_top_3_gram=None, max_top_4_gram=None, max_duplicate_5_grams=None)
+    assert could_break(tokens, lengths, np.array([0, 10]), np.array([134]), limits).tolist() == [True]
+
+
+def test_pieces_end_at_the_same_whitespace_in_columns_and_in_strings() -> None:
+    """A cleaned text's hash rests on it: the filter reads columns, and whoever cleans the text again does not."""
+    characters = [chr(code) for code in range(0x110000) if not 0xD800 <= code < 0xE000]
+    split = pc.utf8_split_whitespace(pa.array([f"a{character}b" for character in characters]))
+    assert pc.list_value_length(split).to_pylist() == [1 + character.isspace() for character in characters]

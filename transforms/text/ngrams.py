@@ -111,8 +111,8 @@ def _hashes(words: Keys, size: int) -> Keys:
     count = max(0, len(words) - size + 1)
     hashes = words[:count].copy()
     for place in range(1, size):
-        hashes = (hashes << np.uint64(7) | hashes >> np.uint64(57)) + words[place : place + count]
-    return hashes * _FACTOR
+        hashes = ((hashes << np.uint64(23) | hashes >> np.uint64(41)) + words[place : place + count]) * _FACTOR
+    return hashes
 
 
 def _keys(words: Keys, document_of: Numbers, size: int) -> Keys:
@@ -138,9 +138,11 @@ def _top_at_most(
     if len(keys):
         firsts = np.flatnonzero(np.concatenate(([True], keys[1:] >> _PLACE_BITS != keys[:-1] >> _PLACE_BITS)))
         counts = np.diff(np.append(firsts, len(keys)))
-        owners, places = _unpacked(keys[firsts])
+        owners, places = _unpacked(keys)
         ends = _ends(lengths)
-        sizes = ends[places + size] - ends[places] + size - 1
+        # The longest of a class stands for it, so that two n-grams that share a hash can only raise the bound.
+        sizes = np.maximum.reduceat(ends[places + size] - ends[places], firsts) + size - 1
+        owners = owners[firsts]
         starts = np.flatnonzero(np.diff(owners, prepend=-1))
         most[owners[starts]] = np.maximum.reduceat(counts, starts)
         top[owners[starts]] = np.maximum.reduceat(counts * sizes, starts)

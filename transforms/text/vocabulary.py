@@ -18,7 +18,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from transforms.text.words import CLOSING, SPECIAL, tokens
+from transforms.text.words import AROUND, SPECIAL, tokens
 
 Integers = npt.NDArray[np.int64]
 Numbers = npt.NDArray[np.int32]
@@ -31,7 +31,10 @@ TERMINAL_MARKS: Final = frozenset(
     "!.?‼‽⁇⁈⁉⸮⸼⹓⹔։؝؞؟۔܀܁܂߹।॥၊။።፧፨᙮᜵᜶᠃᠉᥄᥅᪨᪩᪪᪫᭚᭛᭞᭟᭽᭾᰻᰼᱾᱿។៕៖៙៚꓿꘎꘏꛳꛷꡶꡷꣎꣏꤯꧈꧉꩝꩞꩟꫰꫱꯫﹒﹖﹗！．？｡。"  # noqa: RUF001
     "࠷࠹࠽࠾𐩖𐩗𐽕𐽖𐽗𐽘𐽙𐾆𐾇𐾈𐾉𑁇𑁈𑂾𑂿𑃀𑃁𑅁𑅂𑅃𑇅𑇆𑇍𑇞𑇟𑈸𑈹𑈻𑈼𑊩𑑋𑑌𑗂𑗃𑗉𑗊𑗋𑗌𑗍𑗎𑗏𑗐𑗑𑗒𑗓𑗔𑗕𑗖𑗗𑙁𑙂𑜼𑜽𑜾𑥄𑥆𑩂𑩃𑪛𑪜𑱁𑱂𑻷𑻸𑽃𑽄𖩮𖩯𖫵𖬷𖬸𖭄𖺘𛲟𝪈"
 )
-"""The characters of Unicode's property Sentence_Terminal: what ends a sentence, in any script."""
+"""What ends a line or a sentence, in any script, by datatrove's list: most of Unicode's Sentence_Terminal."""
+
+_SENTENCE_MARKS: Final = TERMINAL_MARKS - frozenset("؝؞࠷࠹࠽࠾។៕៖៙៚᭽᭾⹓⹔𐽕𐽖𐽗𐽘𐽙𐾆𐾇𐾈𐾉𑥄𑥆𑻷𑻸𑽃𑽄𖺘")
+"""Those of them at which spaCy's sentencizer ends a sentence."""
 
 SYMBOLS: Final = (
     TERMINAL_MARKS
@@ -49,13 +52,12 @@ _MARK: Final = 16
 _MOST_PIECES: Final = 1 << 17
 _SPECIAL_PIECES: Final = pa.array(SPECIAL, pa.string())
 _ZERO: Final = np.zeros(1, np.int32)
-_MARKS: Final = "".join(CLOSING - {"'", "’"})  # noqa: RUF001
 
 
 @lru_cache(maxsize=1 << 16)
 def _kind(token: str) -> int:
     """Return the flags of a token."""
-    if token in TERMINAL_MARKS:
+    if token in _SENTENCE_MARKS:
         return _TERMINAL
     kind = _MARK if SYMBOLS.issuperset(token) else _WORD
     if any(map(str.isalpha, token)):
@@ -147,19 +149,20 @@ class _Split:
 def _around(distinct: pa.StringArray) -> tuple[Numbers, pa.StringArray, Numbers, Flags]:
     """Return, of each piece, the marks before its core, the core, the marks behind, and whether these are its tokens.
 
-    They are when the core is all letters or all digits, with one mark at most on each side, and nothing special. A core
-    of one character may be part of something special, such as an emoticon.
+    They are when the core is all ASCII letters or all digits, with one mark at most on each side, and nothing special.
+    A core of one character may be part of something special, such as an emoticon.
     """
-    behind = pc.utf8_ltrim(distinct, characters=_MARKS)
-    core = pc.utf8_rtrim(behind, characters=_MARKS + ".")
+    behind = pc.utf8_ltrim(distinct, characters=AROUND)
+    core = pc.utf8_rtrim(behind, characters=AROUND + ".")
     whole, shorter, shortest = (pc.utf8_length(strings).to_numpy() for strings in (distinct, behind, core))
     before, after = whole - shorter, shorter - shortest
-    digits = pc.and_(pc.utf8_is_decimal(core), pc.string_is_ascii(core))
     special = pc.or_(pc.is_in(core, _SPECIAL_PIECES), pc.is_in(distinct, _SPECIAL_PIECES))
     # A full stop ends a sentence behind a lower-case letter; behind others it may belong to an abbreviation.
     stopped = _flags(pc.ends_with(distinct, "."))
     upper = _flags(pc.utf8_is_upper(pc.utf8_slice_codeunits(core, -1)))
-    plain = _flags(pc.or_(pc.utf8_is_alpha(core), digits)) & ~_flags(special)
+    # Beyond ASCII pyarrow's Unicode is not that of every Python.
+    plain = _flags(pc.and_(pc.or_(pc.utf8_is_alpha(core), pc.utf8_is_decimal(core)), pc.string_is_ascii(core)))
+    plain &= ~_flags(special)
     plain &= (before <= 1) & (after <= 1) & ((shortest > 1) | (whole == 1))
     return before, core, after, plain & ~(stopped & (upper | (before > 0)))
 
