@@ -17,129 +17,83 @@ runs, a peer's corpus is run once. Peak memory is of the largest process.
 from __future__ import annotations
 
 import argparse
-import functools
-import glob
 import gzip
 import json
-import os
-import statistics
-import subprocess
-import sys
 import tempfile
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pyarrow.parquet as pq
 
-_REPOSITORY = Path(__file__).parents[1]
-_ROUNDS = 3
+from bench.measure import (
+    OURS,
+    REPOSITORY,
+    ROUNDS,
+    Command,
+    Contender,
+    Result,
+    corpus_files,
+    lay_out,
+    median,
+    peer,
+    results,
+    webscale_rl,
+)
 
 
-@dataclass(frozen=True, slots=True)
-class Contender:
-    """Who filters.
-
-    Attributes:
-      command: the command that filters the files of one directory into another.
-      kept: the Parquet files in the latter that hold what is left, by a glob; empty for one that drops nothing.
-    """
-
-    command: Callable[[Path, Path], list[str]]
-    kept: str
-
-
-@dataclass(frozen=True, slots=True)
-class Usage:
-    """What a command took: processor seconds and the bytes its largest process held."""
-
-    cpu: float
-    peak: float
-
-
-def measure(command: list[str], log: Path) -> Usage:
-    """Run a command to its end, its output in `log`."""
-    with log.open("wb") as out:
-        process = subprocess.Popen(command, stdout=out, stderr=subprocess.STDOUT, cwd=_REPOSITORY)
-        _, status, used = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        tail = log.read_text(encoding="utf-8", errors="replace")[-2000:]
-        raise SystemExit(f"{tail}\n{' '.join(command)} ended with {process.returncode}")
-    return Usage(used.ru_utime + used.ru_stime, used.ru_maxrss * 1024)
-
-
-def ours(corpus: Path, output: Path) -> list[str]:
-    """Return this package's command."""
-    script = Path(sys.executable).with_name("webscale-rl")
-    flags = f"--input {corpus}/*.parquet --output {output} --config {_REPOSITORY}/examples/fineweb.yaml --until filter"
-    return [str(script), "run", *flags.split()]
-
-
-def datatrove(python: str, corpus: Path, output: Path) -> list[str]:
-    """Return datatrove's command in an interpreter that has it."""
-    return [python, str(Path(__file__).with_name("datatrove_filters.py")), str(corpus), str(output)]
-
-
-def dolma(python: str, corpus: Path, output: Path) -> list[str]:
+def dolma(python: str) -> Command:
     """Return dolma's command in an interpreter that has it."""
-    documents = f"--documents {corpus}/*.jsonl.gz --destination {output}/attributes --processes 1"
-    work = f"--work_dir.input {output}/in --work_dir.output {output}/out"
-    return [str(Path(python).with_name("dolma")), "tag", *f"{documents} --taggers gopher_v1 c4_v2 {work}".split()]
+
+    def command(corpus: Path, output: Path) -> list[str]:
+        documents = f"--documents {corpus}/*.jsonl.gz --destination {output}/attributes --processes 1"
+        work = f"--work_dir.input {output}/in --work_dir.output {output}/out"
+        return [str(Path(python).with_name("dolma")), "tag", *f"{documents} --taggers gopher_v1 c4_v2 {work}".split()]
+
+    return command
 
 
-def lay_out(paths: list[str], scratch: Path, gzipped: bool) -> int:
-    """Lay the corpus out as `all`, `empty` and `doubled`, in the formats the commands read; return its documents."""
-    documents = 0
-    for name in ("all", "empty", "doubled"):
-        (scratch / name).mkdir()
+def double(paths: Sequence[str], scratch: Path) -> None:
+    """Lay the corpus out twice over, in a directory `doubled`."""
+    (scratch / "doubled").mkdir()
     for number, path in enumerate(paths):
-        for directory, copy in (("all", 0), ("doubled", 0), ("doubled", 1)):
-            (scratch / directory / f"{number:05}-{copy}.parquet").symlink_to(Path(path).resolve())
-        file = pq.ParquetFile(path)
-        documents += file.metadata.num_rows
-        if gzipped:
-            with gzip.open(scratch / "all" / f"{number:05}.jsonl.gz", "wt", encoding="utf-8") as out:
-                for batch in file.iter_batches(columns=["id", "text"]):
-                    for row in batch.to_pylist():
-                        if row["text"]:
-                            out.write(json.dumps({"id": f"{row['id']}", "text": row["text"], "source": ""}) + "\n")
-    pq.write_table(pq.read_schema(paths[0]).empty_table(), scratch / "empty" / "none.parquet")
+        for copy in range(2):
+            (scratch / "doubled" / f"{number:05}-{copy}.parquet").symlink_to(Path(path).resolve())
+
+
+def compress(paths: Sequence[str], scratch: Path) -> None:
+    """Lay the corpus out as dolma reads it, beside the Parquet files of `all` and `empty`."""
+    for number, path in enumerate(paths):
+        with gzip.open(scratch / "all" / f"{number:05}.jsonl.gz", "wt", encoding="utf-8") as out:
+            for batch in pq.ParquetFile(path).iter_batches(columns=["id", "text"]):
+                for row in batch.to_pylist():
+                    if row["text"]:
+                        out.write(json.dumps({"id": f"{row['id']}", "text": row["text"], "source": ""}) + "\n")
     gzip.open(scratch / "empty" / "none.jsonl.gz", "wb").close()
-    return documents
 
 
-def median(contender: Contender, corpus: Path, rounds: int) -> tuple[Usage, int]:
-    """Run a command several times, each into a new directory; return its median usage and the rows it kept."""
-    runs = []
-    for _ in range(rounds):
-        output = Path(tempfile.mkdtemp(dir=corpus.parent)) / "output"
-        runs.append(measure(contender.command(corpus, output), output.with_name("log")))
-    kept = sum(pq.read_metadata(path).num_rows for path in output.glob(contender.kept or "none"))
-    return Usage(statistics.median(run.cpu for run in runs), statistics.median(run.peak for run in runs)), kept
-
-
-def compare(paths: list[str], contenders: dict[str, Contender], scratch: Path) -> None:
+def compare(paths: Sequence[str], contenders: Mapping[str, Contender], scratch: Path) -> None:
     """Measure every command, ours first, and print a line for each as soon as there is one."""
-    documents = lay_out(paths, scratch, gzipped="dolma" in contenders)
+    documents = lay_out(paths, scratch)
+    double(paths, scratch)
+    if "dolma" in contenders:
+        compress(paths, scratch)
     print(f"{documents:,} documents; processor seconds without start-up\n")
     print(
         "               start-up s    CPU s   s / 1,000 documents   documents / s   ratio   peak MB      kept",
         flush=True,
     )
-    used: dict[str, Usage] = {}
-    for name, contender in contenders.items():
-        start, _ = median(contender, scratch / "empty", _ROUNDS)
-        whole, kept = median(contender, scratch / "all", 1 if used else _ROUNDS)
-        used[name] = Usage(whole.cpu - start.cpu, whole.peak)
-        cpu = used[name].cpu
+    found: dict[str, Result] = {}
+    for name, result in results(contenders, scratch):
+        found[name] = result
+        kept = sum(pq.read_metadata(path).num_rows for path in result.output.glob(contenders[name].kept or "none"))
+        cpu = result.used.cpu
         print(
-            f"{name:14} {start.cpu:10.2f} {cpu:8.2f} {1000 * cpu / documents:21.3f} {documents / cpu:15,.0f}"
-            f" {cpu / used['webscale-rl'].cpu:7.1f} {whole.peak / 1e6:9,.0f} {kept or '-':>9}",
+            f"{name:14} {result.start.cpu:10.2f} {cpu:8.2f} {1000 * cpu / documents:21.3f} {documents / cpu:15,.0f}"
+            f" {cpu / found[OURS].used.cpu:7.1f} {result.used.peak / 1e6:9,.0f} {kept or '-':>9}",
             flush=True,
         )
-    peak = used["webscale-rl"].peak
-    twice, _ = median(contenders["webscale-rl"], scratch / "doubled", _ROUNDS)
+    peak = found[OURS].used.peak
+    twice, _ = median(contenders[OURS].command, scratch / "doubled", ROUNDS)
     print(
         f"\npeak memory of webscale-rl: {peak / 1e6:,.0f} MB, on the corpus doubled {twice.peak / 1e6:,.0f} MB:"
         f" {twice.peak / peak:.2f} times"
@@ -152,20 +106,20 @@ def main() -> None:
     # The example corpus is no default: of a hundred documents start-up is all one would measure, and a corpus repeated
     # flatters whoever remembers words.
     parser.add_argument("--input", required=True, nargs="+", metavar="GLOB", help="Parquet files with id and text")
-    parser.add_argument("--datatrove", default=f"{_REPOSITORY}/.venv-parity/bin/python", metavar="PYTHON")
+    parser.add_argument("--datatrove", default=f"{REPOSITORY}/.venv-parity/bin/python", metavar="PYTHON")
     parser.add_argument("--dolma", metavar="PYTHON")
     flags = parser.parse_args()
-    paths = sorted(path for pattern in flags.input for path in glob.glob(pattern))  # noqa: PTH207
-    if not paths:
-        parser.error(f"no file matches --input {' '.join(flags.input)}")
+    paths = corpus_files(parser, flags.input)
     if not Path(flags.datatrove).exists():
         parser.error(f"there is no {flags.datatrove}: run make parity, or name an interpreter with --datatrove")
     contenders = {
-        "webscale-rl": Contender(ours, "documents/*.parquet"),
-        "datatrove": Contender(functools.partial(datatrove, flags.datatrove), "*.parquet"),
+        OURS: Contender(
+            webscale_rl(f"--config {REPOSITORY}/examples/fineweb.yaml --until filter"), "documents/*.parquet"
+        ),
+        "datatrove": Contender(peer("datatrove_filters.py", flags.datatrove), "*.parquet"),
     }
     if flags.dolma:
-        contenders["dolma"] = Contender(functools.partial(dolma, flags.dolma), "")
+        contenders["dolma"] = Contender(dolma(flags.dolma), "")
     with tempfile.TemporaryDirectory() as name:
         compare(paths, contenders, Path(name))
 
