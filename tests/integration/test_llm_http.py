@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import dataclasses
 import gc
-import json
 import logging
 import os
 import socket
@@ -21,10 +19,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from aiohttp import web
 
 from schemas.answers import GenerateAnswer, Stage, json_schema
 from tests.model_server import Behaviour, ModelServer
+from tests.prepared_replies import GOOD, error, said, serving, settings
 from transforms.llm.client import Answered, ClientSettings, ModelClient, SharedClient, Unanswered
 from transforms.llm.preflight import PreflightError, check_models
 from transforms.llm.remote import RemoteEngine
@@ -32,16 +30,11 @@ from transforms.llm.requests import Completion, Kind, ModelError, Request, Setti
 
 KEY = "sk-this-key-must-never-appear-0123456789"
 DOCUMENT = "The Forth Bridge opened in 1890 and carries a railway over the Firth of Forth."
-GOOD = '{"thought": "t", "qualified": true}'
 
 
 def request(text: str = DOCUMENT, stage: Stage = "screen") -> Request:
     messages = ({"role": "system", "content": "Answer."}, {"role": "user", "content": text})
     return Request(stage, {"document": text}, messages, json_schema(stage), "fp")
-
-
-def settings(base: str, model: str = "my-model", **changes: Any) -> Settings:
-    return dataclasses.replace(Settings(model, base), **changes)
 
 
 def complete(model: Settings, one: Request | None = None, timeout_s: float = 10.0) -> Completion:
@@ -79,59 +72,6 @@ def ask(cache: Path, model: Settings, *requests: Request, timeout_s: float = 10.
             await client.close()
 
     return asyncio.run(scenario())
-
-
-class Replies:
-    """A server that sends prepared replies in turn, the last one for ever, and keeps the requests."""
-
-    def __init__(self, *replies: dict[str, Any]) -> None:
-        self.replies = replies
-        self.bodies: list[dict[str, Any]] = []
-        self.headers: list[dict[str, str]] = []
-        self.base = ""
-
-    async def handle(self, incoming: web.Request) -> web.Response:
-        reply = self.replies[min(len(self.bodies), len(self.replies) - 1)]
-        self.bodies.append(await incoming.json())
-        self.headers.append(dict(incoming.headers))
-        return web.Response(**{"content_type": "application/json", **reply})
-
-
-@contextlib.contextmanager
-def serving(*replies: dict[str, Any]) -> Iterator[Replies]:
-    server, loop = Replies(*replies), asyncio.new_event_loop()
-    app = web.Application()
-    app.router.add_post("/v1/chat/completions", server.handle)
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
-    loop.run_until_complete(runner.setup())
-    loop.run_until_complete(web.TCPSite(runner, "127.0.0.1", 0).start())
-    server.base = f"http://127.0.0.1:{runner.addresses[0][1]}/v1"
-    thread = threading.Thread(target=loop.run_forever)
-    thread.start()
-    try:
-        yield server
-    finally:
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join()
-        loop.run_until_complete(runner.cleanup())
-        loop.close()
-
-
-def said(text: str | None, finish_reason: str = "stop", **message: object) -> dict[str, Any]:
-    choice = {"index": 0, "finish_reason": finish_reason, "message": {"role": "assistant", "content": text, **message}}
-    usage = {
-        "prompt_tokens": 1000,
-        "completion_tokens": 100,
-        "total_tokens": 1100,
-        "prompt_tokens_details": {"cached_tokens": 800},
-    }
-    body = {"id": "x", "object": "chat.completion", "created": 1, "model": "m", "choices": [choice], "usage": usage}
-    return {"text": json.dumps(body)}
-
-
-def error(status: int, message: str, code: str | None = None, **headers: str) -> dict[str, Any]:
-    body = {"error": {"message": message, "type": "invalid_request_error", "code": code}}
-    return {"status": status, "text": json.dumps(body), "headers": headers}
 
 
 # --- what is sent and what comes back --------------------------------------------------------------------------------
@@ -460,7 +400,8 @@ def test_one_client_after_another_in_one_process(tmp_path: Path) -> None:
 FORGOTTEN = """
 import sys
 from pathlib import Path
-from tests.integration.test_llm_http import request, settings
+from tests.integration.test_llm_http import request
+from tests.prepared_replies import settings
 from transforms.llm.client import ClientSettings, SharedClient
 models = {"screen": settings(sys.argv[1]), "judge": settings(sys.argv[1], "openai/x")}
 shared = SharedClient(ClientSettings(models, sys.argv[2], 4))
@@ -476,79 +417,3 @@ def test_a_process_that_forgets_to_close_ends_in_silence(tmp_path: Path) -> None
         result = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
     assert result.stdout.split() == ["Answered", "Answered"]
     assert result.stderr == ""
-
-
-# --- preflight -------------------------------------------------------------------------------------------------------
-
-
-def refused_models(**models: Settings) -> str:
-    with pytest.raises(PreflightError) as caught:
-        check_models(models)  # type: ignore[arg-type]
-    return str(caught.value)
-
-
-def test_preflight_asks_each_distinct_model_once_and_briefly() -> None:
-    with serving(said("anything")) as server:
-        one, two = settings(server.base, max_tokens=4096, temperature=1.0), settings(server.base, "other", max_tokens=5)
-        embedded = Settings("embedded/extractive")
-        check_models({"screen": embedded, "classify": one, "generate": two, "judge": one})
-        check_models({"screen": embedded})
-    asked = {
-        body["model"]: (body["max_tokens"], body["response_format"]["json_schema"]["name"]) for body in server.bodies
-    }
-    assert len(server.bodies) == 2
-    assert asked == {"my-model": (16, "classify"), "other": (5, "generate")}
-
-
-@pytest.mark.parametrize(
-    "reply",
-    [
-        error(429, "slow down"),
-        error(500, "oops"),
-        error(503, "oops"),
-        error(400, "could not finish the message because max_tokens was reached"),
-        error(400, "rejected by our safety system"),
-        said(GOOD, "length"),
-        said(None, refusal="no"),
-    ],
-)
-def test_preflight_lets_pass_what_may_pass(reply: dict[str, Any]) -> None:
-    with serving(reply) as server:
-        check_models({"screen": settings(server.base)})
-    assert len(server.bodies) == 1
-
-
-def test_preflight_names_the_variable_of_a_provider(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
-    assert "OPENAI_API_KEY" in refused_models(screen=Settings("openai/gpt-4.1-mini"))
-
-
-def test_preflight_lets_a_slow_model_pass() -> None:
-    with ModelServer(Behaviour(latency=30.0)) as server:
-        check_models({"screen": settings(server.base_url)}, timeout_s=0.3)
-
-
-@pytest.mark.parametrize(
-    ("reply", "words"),
-    [
-        (error(401, "wrong key"), "api_key_env"),
-        (error(403, "not allowed"), "api_key_env"),
-        (error(404, "no", "model_not_found"), "api_base"),
-        (error(400, "response_format is not supported"), "structured outputs"),
-    ],
-)
-def test_preflight_names_model_place_reason_and_remedy(reply: dict[str, Any], words: str) -> None:
-    with serving(reply) as server:
-        message = refused_models(screen=settings(server.base), judge=settings(server.base))
-    assert "\n" not in message
-    for part in ("'my-model' (screen, judge)", server.base, str(reply["status"]), words):
-        assert part in message
-
-
-def test_preflight_names_a_missing_variable_and_an_unreachable_host(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("NO_SUCH_VARIABLE", raising=False)
-    one = Settings("openai/gpt-4.1-mini", api_key_env="NO_SUCH_VARIABLE")
-    two = settings("http://127.0.0.1:9/v1")
-    first, second = refused_models(screen=one, classify=two).splitlines()
-    assert "'openai/gpt-4.1-mini' (screen)" in first and "NO_SUCH_VARIABLE is not set" in first
-    assert "'my-model' (classify)" in second and "http://127.0.0.1:9/v1" in second and "start the server" in second

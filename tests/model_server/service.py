@@ -1,0 +1,224 @@
+"""The HTTP service: its routes, the port it is bound to, and the thread it may live in."""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import contextlib
+import dataclasses
+import hashlib
+import math
+import threading
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, TextIO
+
+from aiohttp import web
+
+from tests.model_server.answers import PLAIN, body_sha256, stage_of
+from tests.model_server.api import Reply, completion_reply, error_reply, parse, prompt_chars
+from tests.model_server.behaviour import Behaviour, Bucket
+from tests.model_server.traffic import Traffic, Visit
+
+_WRONG_KEY: Final = error_reply(401, "invalid_api_key", "the bearer key is missing or wrong")
+
+
+class Service:
+    """The routes, and what they share."""
+
+    def __init__(self, behaviour: Behaviour, traffic: Traffic) -> None:
+        self.behaviour = behaviour
+        self.traffic = traffic
+        self._attempts: Counter[str] = Counter()
+        per_minute = behaviour.requests_per_minute
+        self._bucket = None if per_minute is None else Bucket(per_minute)
+
+    def app(self) -> web.Application:
+        """Return the application with all routes."""
+        app = web.Application(client_max_size=64 * 2**20)
+        app.router.add_post("/v1/chat/completions", self._chat)
+        app.router.add_get("/v1/models", self._models)
+        app.router.add_get("/stats", self._stats)
+        app.router.add_post("/faults", self._faults)
+        return app
+
+    async def _chat(self, request: web.Request) -> web.Response:
+        raw = await request.read()
+        body = parse(raw)
+        if body is None:
+            visit = self.traffic.open(hashlib.sha256(raw).hexdigest(), PLAIN, None)
+        else:
+            visit = self.traffic.open(body_sha256(body), stage_of(body), body["model"])
+        status = None
+        try:
+            reply = self._refuse(request, body) if body is None else await self._reply(request, body, visit)
+            if reply is None:
+                if request.transport is not None:
+                    request.transport.abort()
+                return web.Response()
+            response = reply.response()
+            # Sent here and not by the framework, so that no step of the loop lies between the answer and its entry.
+            await response.prepare(request)
+            await response.write_eof()
+            status = reply.status
+        finally:
+            self.traffic.close(visit, status)
+        return response
+
+    def _refuse(self, request: web.Request, body: Mapping[str, Any] | None) -> Reply | None:
+        """Return the reply to a request that gets no answer whatever it asks, or None."""
+        rules = self.behaviour
+        if not self._has_key(request):
+            return _WRONG_KEY
+        if body is None:
+            return error_reply(400, None, "the body is not JSON with a model and messages of a role and a text each")
+        if rules.models is not None and body["model"] not in rules.models:
+            return error_reply(404, "model_not_found", f"the model {body['model']!r} does not exist")
+        if rules.context_chars is not None and prompt_chars(body) > rules.context_chars:
+            message = f"the messages have {prompt_chars(body)} characters; this model's maximum context length is "
+            return error_reply(400, "context_length_exceeded", f"{message}{rules.context_chars} characters")
+        wait_s = 0.0 if self._bucket is None else self._bucket.wait_s()
+        if wait_s > 0:
+            # Whole seconds, as RFC 9110 (section 10.2.3) has them.
+            return error_reply(429, "rate_limit_exceeded", "requests per minute reached", str(math.ceil(wait_s)))
+        return None
+
+    def _has_key(self, request: web.Request) -> bool:
+        key = self.behaviour.api_key
+        return key is None or request.headers.get("Authorization") == f"Bearer {key}"
+
+    async def _reply(self, request: web.Request, body: Mapping[str, Any], visit: Visit) -> Reply | None:
+        """Return the reply to a request after its latency; None where the connection is to be dropped."""
+        refused = self._refuse(request, body)
+        if refused is not None:
+            return refused
+        rules = self.behaviour
+        attempt = self._attempts[visit.sha256]
+        self._attempts[visit.sha256] += 1
+        visit.fault = rules.fault(visit.sha256, attempt)
+        if visit.fault == "401":
+            return _WRONG_KEY
+        if visit.fault == "429":
+            wait = None if rules.retry_after is None else f"{rules.retry_after:g}"
+            return error_reply(429, "rate_limit_exceeded", "too many requests", wait)
+        if visit.fault == "timeout":
+            await asyncio.sleep(rules.hold_s)
+            return None
+        await asyncio.sleep(rules.latency_s(visit.sha256, attempt))
+        if visit.fault == "500":
+            return error_reply(500, None, "the server failed on purpose")
+        return completion_reply(body, visit)
+
+    async def _models(self, request: web.Request) -> web.Response:
+        if not self._has_key(request):
+            return _WRONG_KEY.response()
+        names = self.behaviour.models or ()
+        models = [{"id": name, "object": "model", "created": 0, "owned_by": "tests"} for name in names]
+        return web.json_response({"object": "list", "data": models})
+
+    async def _stats(self, request: web.Request) -> web.Response:
+        return web.json_response(self.traffic.stats())
+
+    async def _faults(self, request: web.Request) -> web.Response:
+        try:
+            faults = await request.json()
+            if not isinstance(faults, dict):
+                raise ValueError('the body must be an object like {"429": 0.1}')
+            self.set_faults(faults)
+        except ValueError as error:
+            return error_reply(400, None, str(error)).response()
+        return web.json_response(faults)
+
+    def set_faults(self, faults: Mapping[str, float]) -> None:
+        """Replace the shares of faults (see `ModelServer.set_faults`)."""
+        self.behaviour = dataclasses.replace(self.behaviour, faults=dict(faults))
+
+
+@contextlib.asynccontextmanager
+async def serving(service: Service, port: int) -> AsyncIterator[int]:
+    """Serve on 127.0.0.1 while the context lasts; yields the port, which is a free one where `port` is 0."""
+    # A client that leaves cancels its request, so that what nobody waits for is not counted as in flight.
+    runner = web.AppRunner(service.app(), handler_cancellation=True, access_log=None, shutdown_timeout=0.1)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, "127.0.0.1", port, backlog=1024).start()
+        yield runner.addresses[0][1]
+    finally:
+        await runner.cleanup()
+
+
+@contextlib.contextmanager
+def opened(log: Path | None) -> Iterator[TextIO | None]:
+    """Keep a log open for appending while the context lasts; yields None where there is none."""
+    if log is None:
+        yield None
+    else:
+        with log.open("a", encoding="utf-8") as file:
+            yield file
+
+
+class ModelServer:
+    """The server in a thread of its own, from `__enter__` to `__exit__`.
+
+    Attributes:
+      base_url: what an OpenAI client takes, "http://127.0.0.1:PORT/v1".
+      url: the same without /v1, for /stats and /faults.
+    """
+
+    base_url: str
+    url: str
+
+    def __init__(self, behaviour: Behaviour | None = None, *, log: Path | None = None) -> None:
+        self._behaviour = behaviour or Behaviour()
+        self._log = log
+        self._started: concurrent.futures.Future[int] = concurrent.futures.Future()
+        self._thread = threading.Thread(target=self._run, name="model-server", daemon=True)
+
+    def __enter__(self) -> ModelServer:
+        self._thread.start()
+        self.url = f"http://127.0.0.1:{self._started.result(timeout=30)}"
+        self.base_url = f"{self.url}/v1"
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._loop.call_soon_threadsafe(self._stop.set)
+        self._thread.join()
+
+    def stats(self) -> dict[str, Any]:
+        """Return the totals so far (see `Traffic.stats`); also after the server has stopped."""
+        if not self._thread.is_alive():
+            return self._service.traffic.stats()
+        # On the server's loop, so that every answer a client already has is counted.
+        return asyncio.run_coroutine_threadsafe(self._read_stats(), self._loop).result(timeout=30)
+
+    def set_faults(self, faults: Mapping[str, float]) -> None:
+        """Replace the shares of faults.
+
+        Raises:
+          ValueError: a fault is unknown, or a share is not one.
+        """
+        self._service.set_faults(faults)
+
+    async def _read_stats(self) -> dict[str, Any]:
+        return self._service.traffic.stats()
+
+    def _run(self) -> None:
+        try:
+            with opened(self._log) as log:
+                self._service = Service(self._behaviour, Traffic(log))
+                asyncio.run(self._serve())
+        except BaseException as error:
+            if self._started.done():
+                raise
+            self._started.set_exception(error)
+
+    async def _serve(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._stop = asyncio.Event()
+        async with serving(self._service, 0) as port:
+            self._started.set_result(port)
+            await self._stop.wait()
