@@ -16,10 +16,12 @@ from schemas.config import STAGES
 from schemas.counts import Counts
 from transforms.files import list_files, open_parquet
 from transforms.ledger import PROGRESS
+from transforms.minhash import probability
 
 _TERMINAL_SECONDS: Final = 0.5
 _PLAIN_SECONDS: Final = 10.0
 _SAMPLE_PAIRS: Final = 3
+_SIMILARITIES: Final = (0.5, 0.6, 0.7, 0.8, 0.9)
 
 
 def progress_line(counts: Counts, seconds: float) -> str:
@@ -74,6 +76,28 @@ def funnel(manifest: dict[str, Any]) -> str:
     return "\n".join(rows)
 
 
+def dedup_words(figures: dict[str, int], settings: dict[str, Any]) -> str:
+    """Return what near-duplicate removal looked at: its S-curve, its comparisons, and whether the cap left any out.
+
+    Args:
+      figures: of the stage, as the manifest has them.
+      settings: the configuration `dedup`.
+    """
+    bands, rows = settings["bands"], settings["rows"]
+    curve = ", ".join(f"{j}: {probability(j, bands, rows):.3f}" for j in _SIMILARITIES)
+    words = (
+        f"dedup, {bands} bands of {rows} rows, looks at pairs of a similarity with a probability of {curve}.\n"
+        f"{figures['comparisons']:,} comparisons among {figures['candidates']:,} documents in"
+        f" {figures['components']:,} components, the largest of {figures['largest_component']:,}."
+    )
+    if figures["capped"]:
+        words += (
+            f"\n{figures['capped']:,} documents were compared with {settings['max_comparisons']:,} survivors and not"
+            " with all that share a band: raise dedup.max_comparisons to miss none."
+        )
+    return words
+
+
 def sample_pairs(output: str, directory: str) -> list[dict[str, Any]]:
     """Return up to three pairs of the first shard, of different domains as far as they go."""
     shards = list_files(f"{output}/{directory}/part-*.parquet")
@@ -96,6 +120,9 @@ def summary(output: str, manifest: dict[str, Any]) -> str:
     kind = next(name for name in ("qa", "pairs", "documents") if name in manifest["rows"])
     rows = manifest["rows"][kind]
     parts = [funnel(manifest)]
+    figures = {stage["stage"]: stage.get("figures") for stage in manifest["stages"]}
+    if figures.get("dedup"):
+        parts.append(dedup_words(figures["dedup"], manifest["config"]["dedup"]))
     if not rows:
         parts.append(f"Nothing was kept: {_why_nothing(manifest)}")
     elif kind != "documents":

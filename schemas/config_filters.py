@@ -183,8 +183,12 @@ class DedupSettings(_Limits):
     """MinHash-LSH: `bands` keys of `rows` minima each; documents are duplicates from a Jaccard index of `threshold`.
 
     With 20 bands of 6 rows two documents of Jaccard index 0.8 become candidates with probability 0.998, 0.5 with 0.27.
+
+    Attributes:
+      max_comparisons: survivors with which one document is compared at most, those that share the most bands first.
     """
 
     bands: Annotated[int, Field(ge=1, le=1000)] = 20
     rows: Annotated[int, Field(ge=1, le=1000)] = 6
     threshold: Share = 0.7
+    max_comparisons: Annotated[int, Field(ge=1)] = 100

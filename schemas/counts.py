@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from schemas.config import DOCUMENT_STAGES, STAGES
 
 Counts = Counter[tuple[str, ...]]
-"""Keys are (stage, door), (stage, "reason", NAME), (stage, "failure", CLASS), (stage, "fan_out"), or
-(stage, "usage", MODEL, FIELD)."""
+"""Keys are (stage, door), (stage, "reason", NAME), (stage, "failure", CLASS), (stage, "fan_out"),
+(stage, "figure", NAME) or (stage, "usage", MODEL, FIELD)."""
 
 
 def merge(parts: Any) -> Counts:
@@ -23,7 +23,10 @@ def merge(parts: Any) -> Counts:
 
 @dataclass(frozen=True, slots=True)
 class StageCounts:
-    """One stage's line of the manifest. `fan_out` is the number of pairs that the kept documents will become."""
+    """One stage's line of the manifest.
+
+    `fan_out` is the number of pairs that the kept documents will become, `figures` what else the stage counted.
+    """
 
     stage: str
     unit: str
@@ -35,6 +38,7 @@ class StageCounts:
     reasons: dict[str, int]
     failures: dict[str, int]
     fan_out: int | None = None
+    figures: dict[str, int] = field(default_factory=dict)
 
     @property
     def leaves(self) -> int:
@@ -61,6 +65,8 @@ class StageCounts:
         }
         if self.fan_out is not None:
             entry["fan_out"] = self.fan_out
+        if self.figures:
+            entry["figures"] = self.figures
         return entry
 
 
@@ -82,6 +88,7 @@ def stage_counts(counts: Counts, stage: str) -> StageCounts:
         reasons=by_name("reason"),
         failures=by_name("failure"),
         fan_out=counts[stage, "fan_out"] if stage == "classify" else None,
+        figures={key[2]: n for key, n in sorted(counts.items()) if key[:2] == (stage, "figure")},
     )
 
 

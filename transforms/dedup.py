@@ -5,9 +5,9 @@ Only references, band keys and, for candidates alone, shingle hashes meet a shuf
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import apache_beam as beam
 import numpy as np
@@ -17,107 +17,28 @@ from schemas.config_filters import DedupSettings
 from schemas.elements import Batch, CorpusPlan, Selection
 from schemas.records import Rejected, Source, text_sha256
 from transforms.files import read_documents
-from transforms.ledger import SIDE_DOORS, Doors, LedgerDoFn
-from transforms.minhash import band_keys, band_keys_of, jaccard, shingle_hashes, signature
-from transforms.unionfind import UnionFind
+from transforms.ledger import COUNTS, SIDE_DOORS, Doors, LedgerDoFn, windowed
+from transforms.minhash import band_keys, band_keys_of, shingle_hashes, signature
+from transforms.near_duplicates import (
+    ROWS_PER_PARTITION,
+    Candidate,
+    Components,
+    FindComponents,
+    Flags,
+    Hashes,
+    Ordinals,
+    Removal,
+    band_blobs,
+    resolve,
+)
 
-Ordinals = np.ndarray[Any, np.dtype[np.int64]]
-Hashes = np.ndarray[Any, np.dtype[np.uint64]]
+STAGE: Final = "dedup"
+_ROWS_PER_BLOB: Final = 256
+"""Keys that a blob should hold: what a blob costs beside its keys is then little."""
+_NONE: Final = np.array([], np.uint64)
 
-STAGE = "dedup"
-_ROWS_PER_PARTITION = 2_000_000
-"""Documents whose keys of one band are sorted together: 32 MB of blobs."""
-
-
-@dataclass(frozen=True, slots=True)
-class Candidate:
-    """A document that shares a band with another.
-
-    Attributes:
-      ordinal: its row number in the corpus.
-      source: where it came from, with the hash of its text.
-      length: characters of its text.
-      shingles: sorted unique shingle hashes of its text.
-      keys: its band keys.
-    """
-
-    ordinal: int
-    source: Source
-    length: int
-    shingles: Hashes
-    keys: Hashes
-
-
-@dataclass(frozen=True, slots=True)
-class Removal:
-    """A candidate that goes, the survivor it duplicates, and how alike they are (word 5-gram Jaccard)."""
-
-    candidate: Candidate
-    survivor: Candidate
-    similarity: float
-
-    @property
-    def reason(self) -> str:
-        """The name of the rule."""
-        same = self.candidate.source.text_sha256 == self.survivor.source.text_sha256
-        return "exact_duplicate" if same else "near_duplicate"
-
-
-def resolve(candidates: Iterable[Candidate], threshold: float) -> list[Removal]:
-    """Choose the survivors of one component and verify every removal.
-
-    Candidates are taken longest first, then by smallest id, then by place in the corpus, whatever their order here. One
-    is removed when its true Jaccard similarity with an earlier survivor that shares a band is at least `threshold`, and
-    survives otherwise; so a chain of resemblances alone removes nothing, and a component always keeps a document.
-    """
-    ordered = sorted(candidates, key=lambda c: (-c.length, c.source.doc_id or "", c.ordinal))
-    by_text: dict[str | None, tuple[Candidate, float]] = {}
-    by_key: dict[int, list[int]] = {}
-    survivors: list[Candidate] = []
-    removals = []
-    for candidate in ordered:
-        twin = by_text.get(candidate.source.text_sha256)
-        if twin is not None:
-            removals.append(Removal(candidate, *twin))
-            continue
-        removal = _first_alike(candidate, [survivors[i] for i in _sharing(candidate, by_key)], threshold)
-        if removal is not None:
-            removals.append(removal)
-            by_text[candidate.source.text_sha256] = removal.survivor, removal.similarity
-            continue
-        by_text[candidate.source.text_sha256] = candidate, 1.0
-        for key in candidate.keys.tolist():
-            by_key.setdefault(key, []).append(len(survivors))
-        survivors.append(candidate)
-    return removals
-
-
-def _sharing(candidate: Candidate, by_key: dict[int, list[int]]) -> list[int]:
-    return sorted({i for key in candidate.keys.tolist() for i in by_key.get(key, ())})
-
-
-def _first_alike(candidate: Candidate, survivors: Sequence[Candidate], threshold: float) -> Removal | None:
-    for survivor in survivors:
-        similarity = jaccard(candidate.shingles, survivor.shingles)
-        if similarity >= threshold:
-            return Removal(candidate, survivor, similarity)
-    return None
-
-
-def star_edges(keys: Hashes, ordinals: Ordinals) -> tuple[Ordinals, Ordinals]:
-    """Return (members, roots): every document that shares a key with others, bound to the first of them.
-
-    Args:
-      keys: uint64[n], one band's keys.
-      ordinals: int64[n], the documents they belong to.
-    """
-    order = np.lexsort((ordinals, keys))
-    keys, ordinals = keys[order], ordinals[order]
-    _, starts = np.unique(keys, return_index=True)
-    sizes = np.diff(np.append(starts, len(keys)))
-    roots = np.repeat(ordinals[starts], sizes)
-    members = roots != ordinals
-    return ordinals[members], roots[members]
+Places = tuple[Ordinals, Ordinals, Flags]
+"""Candidates of one row group: their rows, the roots of their components, whether they copy a smaller ordinal."""
 
 
 class DropNearDuplicates(beam.PTransform):
@@ -134,122 +55,117 @@ class DropNearDuplicates(beam.PTransform):
 
     def expand(self, batches: Any) -> Doors:
         signed = batches | "Sign" >> beam.ParDo(_Sign(self.plan, self.settings)).with_outputs(
-            "members", "counts", main="bands"
+            "members", COUNTS, main="bands"
         )
-        components = (
+        places = (
             signed.bands
-            | "GroupBands" >> beam.GroupByKey()
-            | "StarEdges" >> beam.FlatMap(_edges_of)
-            | "Components" >> beam.CombineGlobally(_Components())
-            | "ByRowGroup" >> beam.ParDo(_SplitByRowGroup(self.plan))
-            | "SpreadRowGroups" >> beam.Reshuffle()
+            | "FindComponents" >> FindComponents()
+            | "ByRowGroup" >> beam.ParDo(_ByRowGroup(self.plan)).with_outputs(COUNTS, main="places")
         )
         resolved = (
-            components
+            places.places
+            | "SpreadRowGroups" >> beam.Reshuffle()
             | "ReadCandidates" >> beam.ParDo(_ReadCandidates(self.plan, self.settings))
             | "GroupComponents" >> beam.GroupByKey()
-            | "Verify"
-            >> beam.ParDo(_Verify(self.plan, self.settings.threshold)).with_outputs(*SIDE_DOORS, main="removed")
+            | "Verify" >> beam.ParDo(_Verify(self.plan, self.settings)).with_outputs(*SIDE_DOORS, main="removed")
         )
         kept = (
             {"members": signed.members, "removed": resolved.removed}
             | "JoinRemovals" >> beam.CoGroupByKey()
-            | "Select" >> beam.ParDo(_Select()).with_outputs("counts", main="kept")
+            | "Select" >> beam.ParDo(_Select()).with_outputs(COUNTS, main="kept")
         )
-        counts = (signed.counts, resolved.counts, kept.counts) | "Counts" >> beam.Flatten()
+        counts = (signed.counts, places.counts, resolved.counts, kept.counts) | "Counts" >> beam.Flatten()
         return Doors(kept.kept, resolved.rejected, resolved.errors, counts)
 
 
 class _Sign(LedgerDoFn):
-    """Batch -> ((band, partition), (keys uint64[n], ordinals int64[n])); tag `members`: (row group, rows int32[n])."""
+    """Batch -> ((band, partition), blob); tag `members`: (row group, rows int32[n])."""
 
     stage = STAGE
 
     def __init__(self, plan: CorpusPlan, settings: DedupSettings) -> None:
         self.settings = settings
-        self.partitions = max(1, -(-plan.rows // _ROWS_PER_PARTITION))
+        self.partitions = max(1, -(-plan.rows // ROWS_PER_PARTITION))
+
+    def start_bundle(self) -> None:
+        super().start_bundle()
+        self.waiting: list[tuple[Hashes, Hashes, Ordinals]] = []
 
     def process(self, batch: Batch) -> Iterator[Any]:
         table = batch.table
         self.ledger.count("in", table.num_rows)
         rows = table["row"].to_numpy()
         yield TaggedOutput("members", (batch.group.index, rows.astype(np.int32)))
-        keys = _keys(table["text"].to_pylist(), table["text_sha256"].to_pylist(), self.settings)
-        for band, column in enumerate(keys.T):
-            partition = column % np.uint64(self.partitions)
-            for number in np.unique(partition).tolist():
-                inside = partition == number
-                yield (band, number), (column[inside], rows[inside] + batch.group.first_row)
+        bands = band_keys_of(table["text"].to_pylist(), self.settings.bands, self.settings.rows)
+        self.waiting.append((bands, _exact(table["text_sha256"].to_pylist()), rows + batch.group.first_row))
+        if sum(len(ordinals) for _, _, ordinals in self.waiting) >= _ROWS_PER_BLOB * self.partitions:
+            yield from self._blobs()
+
+    def finish_bundle(self) -> Iterator[Any]:
+        yield from map(windowed, self._blobs())
+        yield from super().finish_bundle()
+
+    def _blobs(self) -> Iterator[Any]:
+        if self.waiting:
+            bands, exact, ordinals = map(np.concatenate, zip(*self.waiting, strict=True))
+            self.waiting = []
+            yield from band_blobs(bands, exact, ordinals, self.partitions)
 
 
-def _keys(texts: Sequence[str], hashes: Sequence[str], settings: DedupSettings) -> Hashes:
-    """Return uint64[n, bands + 1]: the band keys of each text, and the first 64 bits of its hash as one band more."""
-    exact = np.array([int(value[:16], 16) for value in hashes], np.uint64)
-    return np.column_stack([band_keys_of(texts, settings.bands, settings.rows), exact])
+def _exact(hashes: Sequence[str]) -> Hashes:
+    """Return the first 64 bits of each text's hash."""
+    return np.array([int(value[:16], 16) for value in hashes], np.uint64)
 
 
-def _edges_of(group: tuple[Any, Iterable[tuple[Hashes, Ordinals]]]) -> Iterator[tuple[Ordinals, Ordinals]]:
-    blobs = list(group[1])
-    members, roots = star_edges(
-        np.concatenate([keys for keys, _ in blobs]), np.concatenate([rows for _, rows in blobs])
-    )
-    if len(members):
-        yield members, roots
-
-
-class _Components(beam.CombineFn):
-    """(members, roots) -> connected components, as (members int64[n], roots int64[n])."""
-
-    def create_accumulator(self) -> UnionFind:
-        return UnionFind()
-
-    def add_input(self, accumulator: UnionFind, edges: tuple[Ordinals, Ordinals]) -> UnionFind:
-        accumulator.add_edges(*edges)
-        return accumulator
-
-    def merge_accumulators(self, accumulators: Iterable[UnionFind]) -> UnionFind:
-        merged = UnionFind()
-        for accumulator in accumulators:
-            merged.merge(accumulator)
-        return merged
-
-    def extract_output(self, accumulator: UnionFind) -> tuple[Ordinals, Ordinals]:
-        return accumulator.components()
-
-
-class _SplitByRowGroup(beam.DoFn):
-    """Components -> (row group, (rows, roots)) for each row group that holds a candidate."""
+class _ByRowGroup(beam.DoFn):
+    """Components -> (row group, `Places`) for each row group that holds a candidate; their figures as counts."""
 
     def __init__(self, plan: CorpusPlan) -> None:
         self.plan = plan
 
-    def process(self, components: tuple[Ordinals, Ordinals]) -> Iterator[tuple[int, tuple[Ordinals, Ordinals]]]:
-        members, roots = components
-        groups = self.plan.group_of(members)
-        indices, starts = np.unique(groups, return_index=True)  # members are sorted, so each row group's are a run
+    def process(self, components: Components) -> Iterator[Any]:
+        # Verification, which counts the comparisons, sees nothing where nothing is alike.
+        figures = {"comparisons": 0, "capped": 0, **components.figures}
+        yield TaggedOutput(COUNTS, Counter({(STAGE, "figure", name): n for name, n in figures.items()}))
+        groups = self.plan.group_of(components.members)
+        indices, starts = np.unique(groups, return_index=True)  # members ascend, so each row group's are a run
         for index, start, end in zip(indices.tolist(), starts, np.append(starts, len(groups))[1:], strict=True):
-            yield index, (members[start:end] - self.plan.first_row[index], roots[start:end])
+            rows = components.members[start:end] - self.plan.first_row[index]
+            yield index, (rows, components.roots[start:end], components.copies[start:end])
 
 
 class _ReadCandidates(beam.DoFn):
-    """(row group, (rows, roots)) -> (root, Candidate)."""
+    """(row group, `Places`) -> (root, Candidate)."""
 
     def __init__(self, plan: CorpusPlan, settings: DedupSettings) -> None:
         self.plan = plan
         self.settings = settings
 
-    def process(self, element: tuple[int, tuple[Ordinals, Ordinals]]) -> Iterator[tuple[int, Candidate]]:
-        index, (rows, roots) = element
+    def process(self, element: tuple[int, Places]) -> Iterator[tuple[int, Candidate]]:
+        index, (rows, roots, copies) = element
         group = self.plan.group(index)
-        root_of = dict(zip(rows.tolist(), roots.tolist(), strict=True))
+        place = {row: number for number, row in enumerate(rows.tolist())}
         for row, values in read_documents(self.plan, group, rows):
             text = values.pop("text")
             source = Source(path=group.path, row_group=group.number, row=row, text_sha256=text_sha256(text), **values)
-            shingles = shingle_hashes(text)
-            keys = band_keys(
-                signature(shingles, self.settings.bands * self.settings.rows), self.settings.bands, self.settings.rows
+            shingles, keys = self._scan(text) if not copies[place[row]] else (_NONE, _NONE)
+            yield (
+                int(roots[place[row]]),
+                Candidate(
+                    ordinal=group.first_row + row,
+                    name=source.doc_id or "",
+                    text=source.text_sha256 or "",
+                    length=len(text),
+                    shingles=shingles,
+                    keys=keys,
+                    record=source,
+                ),
             )
-            yield root_of[row], Candidate(group.first_row + row, source, len(text), shingles, keys)
+
+    def _scan(self, text: str) -> tuple[Hashes, Hashes]:
+        shingles = shingle_hashes(text)
+        bands, rows = self.settings.bands, self.settings.rows
+        return shingles, band_keys(signature(shingles, bands * rows), bands, rows)
 
 
 class _Verify(LedgerDoFn):
@@ -257,12 +173,14 @@ class _Verify(LedgerDoFn):
 
     stage = STAGE
 
-    def __init__(self, plan: CorpusPlan, threshold: float) -> None:
+    def __init__(self, plan: CorpusPlan, settings: DedupSettings) -> None:
         self.plan = plan
-        self.threshold = threshold
+        self.settings = settings
 
     def process(self, component: tuple[int, Iterable[Candidate]]) -> Iterator[Any]:
-        removals = resolve(component[1], self.threshold)
+        removals, comparisons, capped = resolve(component[1], self.settings)
+        self.ledger.figure("comparisons", comparisons)
+        self.ledger.figure("capped", capped)
         self.ledger.reject([_rejected(removal) for removal in removals])
         yield from self.ledger.flush()
         ordinals = np.sort(np.array([removal.candidate.ordinal for removal in removals], np.int64))
@@ -272,15 +190,14 @@ class _Verify(LedgerDoFn):
 
 
 def _rejected(removal: Removal) -> Rejected:
-    source = removal.candidate.source
     return Rejected(
-        doc_id=source.doc_id,
+        doc_id=removal.candidate.name,
         pair_id=None,
         stage=STAGE,
-        reason=removal.reason,
+        reason="exact_duplicate" if removal.exact else "near_duplicate",
         value=f"{removal.similarity:.4f}",
-        source=source,
-        duplicate_of=removal.survivor.source.doc_id,
+        source=removal.candidate.record,
+        duplicate_of=removal.survivor.name,
         similarity=removal.similarity,
     )
 

@@ -79,6 +79,10 @@ class Ledger:
         """Count `n` elements at a door ("in", "kept", "pending", "fan_out")."""
         self._counts[self._stage, door] += n
 
+    def figure(self, name: str, n: int) -> None:
+        """Add to a figure of the stage that is no door, such as the comparisons it made."""
+        self._counts[self._stage, "figure", name] += n
+
     def count_usage(self, usage: Counts) -> None:
         """Add up the calls, tokens and cost of answered or failed requests."""
         self._counts.update(usage)

@@ -23,7 +23,18 @@ STAGES = {
     "read", "heuristics", "dedup", "spill", "documents", "screen", "classify", "generate", "checks", "judge", "pairs",
     "questions", "write", "commit",
 }  # fmt: skip
-SHARED = {"fasttext_model", "files", "language", "ledger", "llm", "minhash", "quality", "text", "unionfind"}
+SHARED = {
+    "fasttext_model",
+    "files",
+    "language",
+    "ledger",
+    "llm",
+    "minhash",
+    "near_duplicates",
+    "quality",
+    "text",
+    "unionfind",
+}
 
 
 def modules(room: str) -> list[Path]:
