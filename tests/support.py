@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -16,7 +17,9 @@ from apache_beam.options.pipeline_options import PipelineOptions
 
 from pipelines.cli import main
 from schemas.counts import merge
+from schemas.words import Words
 from transforms.ledger import Doors
+from transforms.text.hashes import words_of
 
 RUNNER = "apache_beam.runners.portability.fn_api_runner.FnApiRunner"
 _COLLECTED: dict[str, list[Any]] = {}
@@ -27,6 +30,16 @@ def write_corpus(path: Path, texts: Sequence[str], *, row_group_size: int | None
     ids = columns.pop("id", [f"{path.stem}-{i}" for i in range(len(texts))])
     pq.write_table(pa.table({"id": ids, "text": list(texts), **columns}), path, row_group_size=row_group_size)
     return str(path)
+
+
+def words(text: str) -> list[str]:
+    """Return the words that near-duplicate removal sees in a text, by their definition."""
+    return [word for word in re.split(r"\W+", text.lower()) if word]
+
+
+def hashed_words(texts: Sequence[str]) -> Words:
+    """Return the hashed words of some texts; a lone surrogate, which Arrow takes for none, separates them."""
+    return words_of(pa.array([text.encode("utf-8", "replace") for text in texts], pa.string()))
 
 
 def _collect(element: Any, name: str) -> None:

@@ -31,6 +31,7 @@ from transforms.near_duplicates import (
     band_blobs,
     resolve,
 )
+from transforms.text.hashes import words_of
 
 STAGE: Final = "dedup"
 _ROWS_PER_BLOB: Final = 256
@@ -96,7 +97,7 @@ class _Sign(LedgerDoFn):
         self.ledger.count("in", table.num_rows)
         rows = table["row"].to_numpy()
         yield TaggedOutput("members", (batch.group.index, rows.astype(np.int32)))
-        bands = band_keys_of(table["text"].to_pylist(), self.settings.bands, self.settings.rows)
+        bands = band_keys_of(words_of(table["text"]), self.settings.bands, self.settings.rows)
         self.waiting.append((bands, _exact(table["text_sha256"].to_pylist()), rows + batch.group.first_row))
         if sum(len(ordinals) for _, _, ordinals in self.waiting) >= _ROWS_PER_BLOB * self.partitions:
             yield from self._blobs()

@@ -2,92 +2,61 @@
 
 MinHash: Broder 1997, "On the resemblance and containment of documents". Banding and its S-curve: Leskovec, Rajaraman
 and Ullman, "Mining of Massive Datasets", section 3.4. Shingles of five words: Lee et al. 2022 (arXiv 2107.06499),
-section 4.2.
+section 4.2. The words are those of `text/hashes.py`, where the hash of one is defined too.
 
-The hashes, all of fixed constants, so that two machines agree and signatures can be stored:
-  word: the polynomial `sum(T[byte_i] * B**i)` modulo 2**64 over its UTF-8 bytes, T a table of random 64-bit numbers and
-    B odd (Karp and Rabin 1987, with a table in place of the byte), mixed by the finaliser of SplitMix64 (Steele, Lea
-    and Flood 2014).
+The other hashes, all of fixed constants, so that two machines agree and signatures can be stored:
   shingle: a sum of its word hashes, each times an odd constant of its position (multilinear hashing, Lemire and Kaser
-    2014), mixed the same way.
-  permutation k: `a_k * x + b_k` modulo 2**32 with `a_k` odd, of the high half `x` of a shingle (multiply-add hashing,
-    Dietzfelbinger et al. 1997): a bijection of 32 bits.
+    2014), mixed by the finaliser of SplitMix64.
+  permutation k: `a_k * x` modulo 2**32 with `a_k` odd, of the high half `x` of a shingle (multiplicative hashing,
+    Dietzfelbinger et al. 1997): a bijection of 32 bits. `a_k` is the product of the first k of a row of odd constants.
+    Nothing is added, because `x` is random already: over sets of 3 to 1,000 random shingles the estimates of Jaccard
+    indices from 0.5 to 0.9 had no bias (below 0.002, the error of the experiment) and the variance of 120 independent
+    draws, within 6 %.
+`FINGERPRINT` stands for all of these.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Sequence
-from functools import lru_cache
+import hashlib
+from collections.abc import Iterator
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
-Hashes = npt.NDArray[np.uint64]
+from schemas.words import Words
+from transforms.text.hashes import Hashes, constants, mixed, words_of
+
 Minima = npt.NDArray[np.uint32]
+Places = npt.NDArray[np.int64]
 
 SHINGLE_WORDS: Final = 5
 
-_SEED: Final = 0x5765627363616C65
-_GOLDEN: Final = 0x9E3779B97F4A7C15  # SplitMix64's increment: 2**64 over the golden ratio, odd
-_NOT_WORD: Final = re.compile(r"\W+")
-_SPACE: Final = 0x20
 # Chunks whose arrays stay within the second-level cache; smaller ones would pay for numpy's calls.
-_CHUNK_CHARACTERS: Final = 1 << 17
-_CHUNK_BYTES: Final = 1 << 15
-
-
-def _mixed(values: Hashes) -> Hashes:
-    """Return SplitMix64's finaliser of each value: every input bit flips every output bit with probability near 1/2."""
-    values = (values ^ (values >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    values = (values ^ (values >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return values ^ (values >> np.uint64(31))
-
-
-@lru_cache(maxsize=32)
-def _constants(stream: int, count: int) -> Hashes:
-    """Return `count` random numbers of SplitMix64: ours to fix, where a library's generator may change its stream."""
-    steps = np.arange(1, count + 1, dtype=np.uint64) * np.uint64(_GOLDEN)
-    constants = _mixed(steps + _mixed(np.array([_SEED + stream], np.uint64)))
-    constants.flags.writeable = False
-    return constants
-
-
-def _powers(base: int, count: int) -> Hashes:
-    factors = np.full(count, base, np.uint64)
-    factors[0] = 1
-    return np.cumprod(factors, dtype=np.uint64)
-
-
+_CHUNK_WORDS: Final = 1 << 16
 _ODD: Final = np.uint64(1)
-_BYTES: Final = _constants(0, 256)
-_POSITIONS: Final = _constants(1, SHINGLE_WORDS) | _ODD
-_BASE, _NO_WORD = _constants(2, 2).tolist()
-_BASE |= 1
-_INVERSE: Final = pow(_BASE, -1, 1 << 64)
-_BASE_POWERS: Final = _powers(_BASE, 2 * _CHUNK_BYTES)
-_INVERSE_POWERS: Final = _powers(_INVERSE, 2 * _CHUNK_BYTES)
-
-_FEW_SEPARATORS: Final = 32
-# In ASCII, `\w` is letters, digits and the underscore; translating bytes is ten times as fast as the expression.
-_ASCII: Final = bytes(
-    ord(chr(code).lower()) if code < 128 and re.match(r"\w", chr(code)) else _SPACE for code in range(256)
-)
-_UTF_8: Final = _ASCII[:128] + bytes(range(128, 256))
+_HALF: Final = np.uint64(32)
+_POSITIONS: Final = constants(1, 3) | _ODD
+_NO_WORD: Final = constants(2, 1)[0]
 
 
-def words(text: str) -> list[str]:
-    """Return the words of a text: lower case, every run of `\\W` a separator, empty words dropped."""
-    return [word for word in _NOT_WORD.split(text.lower()) if word]
-
-
-def shingle_hashes(text: str) -> Hashes:
-    """Return the sorted, distinct 64-bit hashes of a text's shingles, each five consecutive words.
+def shingles_of(words: Words) -> list[Hashes]:
+    """Return, for each text, the sorted, distinct 64-bit hashes of its shingles, each five consecutive words.
 
     A text of fewer words is one shingle of all of them; so is one without any, and all such texts are alike.
     """
-    return np.unique(_shingles([text])[0])
+    found: list[Hashes] = []
+    for chunk in _chunks(words):
+        shingles, starts = _shingles(chunk)
+        found += map(np.unique, np.split(shingles, starts[1:]))
+    return found
+
+
+def shingle_hashes(text: str) -> Hashes:
+    """Return `shingles_of` the words of one text."""
+    # A lone surrogate, which is no character of UTF-8, ends a word as the question mark in its place does.
+    return shingles_of(words_of(pa.array([text.encode("utf-8", "replace")], pa.string())))[0]
 
 
 def signature(shingles: Hashes, permutations: int) -> Minima:
@@ -98,7 +67,17 @@ def signature(shingles: Hashes, permutations: int) -> Minima:
     """
     if not len(shingles):
         raise ValueError("the set has no shingles and so no minimum: shingle_hashes gives every text one or more")
-    return _minima(shingles, np.array([0]), permutations)[0]
+    return _minima(shingles, np.zeros(1, np.int64), permutations)[0]
+
+
+def signatures_of(words: Words, permutations: int) -> Minima:
+    """Return the MinHash signature of each text, an array of shape (texts, permutations).
+
+    Raises:
+      ValueError: there is no permutation.
+    """
+    minima = [_minima(*_shingles(chunk), permutations) for chunk in _chunks(words)]
+    return np.concatenate([np.empty((0, permutations), np.uint32), *minima])
 
 
 def band_keys(signature: Minima, bands: int, rows: int) -> Hashes:
@@ -112,12 +91,9 @@ def band_keys(signature: Minima, bands: int, rows: int) -> Hashes:
     return _keys(signature[np.newaxis], bands, rows)[0]
 
 
-def band_keys_of(texts: Sequence[str], bands: int, rows: int) -> Hashes:
-    """Return the band keys of each text, an array of shape (texts, bands): `band_keys` of its signature, in bulk."""
-    keys = [np.empty((0, bands), np.uint64)]
-    for chunk in _chunks(texts):
-        keys.append(_keys(_minima(*_shingles(chunk), bands * rows), bands, rows))
-    return np.concatenate(keys)
+def band_keys_of(words: Words, bands: int, rows: int) -> Hashes:
+    """Return the band keys of each text, an array of shape (texts, bands): `band_keys` of its signature."""
+    return _keys(signatures_of(words, bands * rows), bands, rows)
 
 
 def jaccard(a: Hashes, b: Hashes) -> float:
@@ -136,97 +112,55 @@ def probability(j: float, bands: int, rows: int) -> float:
     return 1.0 - (1.0 - j**rows) ** bands
 
 
-def _normalised(text: str) -> bytes:
-    """Return the words of a text as UTF-8, with spaces between, before and after them."""
-    if text.isascii():
-        return text.encode("ascii").translate(_ASCII)
-    text = text.lower()
-    # Most texts have few separators beyond ASCII, which are replaced faster one by one.
-    separators = [character for character in set(text) if character > "\x7f" and not character.isalnum()]
-    if len(separators) > _FEW_SEPARATORS:
-        text = _NOT_WORD.sub(" ", text)
-    else:
-        for character in separators:
-            text = text.replace(character, " ")
-    # A lone surrogate is no character of UTF-8, but it may stand in a text.
-    return text.encode("utf-8", "surrogatepass").translate(_UTF_8)
-
-
-def _chunks(texts: Sequence[str]) -> Iterator[Sequence[str]]:
-    """Yield the texts in runs of about `_CHUNK_CHARACTERS`, a longer text by itself."""
-    begin = characters = 0
-    for end, text in enumerate(texts):
-        if end > begin and characters + len(text) > _CHUNK_CHARACTERS:
-            yield texts[begin:end]
-            begin, characters = end, 0
-        characters += len(text)
-    if begin < len(texts):
-        yield texts[begin:]
-
-
-def _shingles(texts: Sequence[str]) -> tuple[Hashes, npt.NDArray[np.intp]]:
-    """Return the shingle hashes of all texts, one text after the other, and where each text's begin."""
-    parts = [_normalised(text) for text in texts]
-    hashes, starts = _word_hashes(b" ".join(parts) + b" ")
-    ends = np.searchsorted(starts, np.cumsum([len(part) + 1 for part in parts]))
-    counts = np.diff(ends, prepend=0)
-    # A short text is filled up to one shingle with a word that no text has.
-    hashes = np.insert(hashes, np.repeat(ends, np.maximum(SHINGLE_WORDS - counts, 0)), np.uint64(_NO_WORD))
-    counts = np.maximum(counts, SHINGLE_WORDS)
-    ends = np.cumsum(counts)
-    last = len(hashes) - SHINGLE_WORDS + 1
-    sums = np.zeros(last, np.uint64)
-    for position, factor in enumerate(_POSITIONS):
-        sums += hashes[position : last + position] * factor
-    whole = np.ones(len(hashes), bool)
-    whole[(ends[:, np.newaxis] - np.arange(1, SHINGLE_WORDS)).ravel()] = False  # these reach into the next text
-    return _mixed(sums[whole[:last]]), np.cumsum(counts - SHINGLE_WORDS + 1) - (counts - SHINGLE_WORDS + 1)
-
-
-def _word_hashes(text: bytes) -> tuple[Hashes, npt.NDArray[np.intp]]:
-    """Return the hash of every word and where it starts. The text ends with a space."""
-    hashes, starts = [], []
-    for begin, piece in _pieces(text):
-        values, where = _hashed(np.frombuffer(piece, np.uint8))
-        hashes.append(values)
-        starts.append(where + begin)
-    return np.concatenate(hashes), np.concatenate(starts)
-
-
-def _pieces(text: bytes) -> Iterator[tuple[int, bytes]]:
-    """Yield a text in pieces of about `_CHUNK_BYTES`, each ending with a space, and where each begins."""
+def _chunks(words: Words) -> Iterator[Words]:
+    """Yield the texts in runs of `_CHUNK_WORDS` words at most, a longer text by itself."""
     begin = 0
-    while begin < len(text):
-        end = text.index(_SPACE, min(begin + _CHUNK_BYTES, len(text)) - 1) + 1
-        yield begin, text[begin:end]
+    while begin < len(words):
+        end = int(np.searchsorted(words.starts, words.starts[begin] + _CHUNK_WORDS, side="right")) - 1
+        end = max(end, begin + 1)
+        yield words.between(begin, end)
         begin = end
 
 
-def _hashed(data: npt.NDArray[np.uint8]) -> tuple[Hashes, npt.NDArray[np.intp]]:
-    """Return the hashes of a piece's words, by differences of the polynomial's running sum, and where each starts."""
-    powers, inverses = _BASE_POWERS, _INVERSE_POWERS
-    if len(data) > len(powers):
-        powers, inverses = _powers(_BASE, len(data)), _powers(_INVERSE, len(data))
-    inside = np.concatenate(([False], data != _SPACE))
-    edges = np.flatnonzero(inside[1:] != inside[:-1])
-    starts, ends = edges[::2], edges[1::2]
-    sums = np.zeros(len(data) + 1, np.uint64)
-    np.cumsum(_BYTES[data] * powers[: len(data)], out=sums[1:])
-    return _mixed((sums[ends] - sums[starts]) * inverses[starts]), starts
+def _shingles(words: Words) -> tuple[Hashes, Places]:
+    """Return the shingle hashes of all texts, one text after the other, and where each text's begin.
+
+    There is one a word, and the last four of a text repeat the one before: sets and minima are the same with them.
+    """
+    hashes, starts = _filled(words)
+    pairs = hashes[:-1] * _POSITIONS[0]
+    pairs += hashes[1:]
+    fours = pairs[:-2] * _POSITIONS[1]
+    fours += pairs[2:]
+    shingles = np.empty_like(hashes)
+    fives = shingles[: 1 - SHINGLE_WORDS]
+    np.multiply(fours[:-1], _POSITIONS[2], out=fives)
+    fives += hashes[SHINGLE_WORDS - 1 :]
+    mixed(fives)
+    ends = starts[1:, np.newaxis]
+    shingles[ends - np.arange(1, SHINGLE_WORDS)] = shingles[ends - SHINGLE_WORDS]
+    return shingles, starts[:-1]
 
 
-def _minima(hashes: Hashes, starts: npt.NDArray[np.intp], permutations: int) -> Minima:
+def _filled(words: Words) -> tuple[Hashes, Places]:
+    """Return the words' hashes and starts, the texts of less than a shingle filled up with a word that no text has."""
+    lacking = np.maximum(SHINGLE_WORDS - words.counts, 0)
+    if not lacking.any():
+        return words.hashes, words.starts
+    starts = words.starts.copy()
+    starts[1:] += np.cumsum(lacking)
+    return np.insert(words.hashes, np.repeat(words.starts[1:], lacking), _NO_WORD), starts
+
+
+def _minima(hashes: Hashes, starts: Places, permutations: int) -> Minima:
     """Return, for each run of hashes that begins at one of `starts`, its minimum under each permutation."""
     if permutations < 1:
         raise ValueError(f"permutations = {permutations}: a signature has one minimum or more")
-    high = (hashes >> np.uint64(32)).astype(np.uint32)
-    factors = (_constants(3, permutations) >> np.uint64(32)).astype(np.uint32) | np.uint32(1)
-    offsets = (_constants(4, permutations) >> np.uint64(32)).astype(np.uint32)
+    permuted = (hashes >> _HALF).astype(np.uint32)
     minima = np.empty((permutations, len(starts)), np.uint32)
-    permuted = np.empty_like(high)
-    for factor, offset, row in zip(factors, offsets, minima, strict=True):
-        np.multiply(high, factor, out=permuted)
-        np.add(permuted, offset, out=permuted)
+    # Each permutation is the one before times a constant: one array less to walk through than from the hashes anew.
+    for factor, row in zip((constants(3, permutations) >> _HALF | _ODD).astype(np.uint32), minima, strict=True):
+        np.multiply(permuted, factor, out=permuted)
         np.minimum.reduceat(permuted, starts, out=row)
     return minima.T
 
@@ -237,5 +171,26 @@ def _keys(minima: Minima, bands: int, rows: int) -> Hashes:
             f"a signature of {minima.shape[1]} minima cannot be cut into {bands} bands of {rows} rows: make it with"
             f" permutations = {bands * rows}"
         )
-    terms = minima.reshape(len(minima), bands, rows) * (_constants(5, rows) | _ODD)
-    return _mixed(terms.sum(axis=2, dtype=np.uint64) + _constants(6, bands))
+    terms = minima.reshape(len(minima), bands, rows) * (constants(5, rows) | _ODD)
+    return mixed(terms.sum(axis=2, dtype=np.uint64) + constants(6, bands))
+
+
+def _fingerprint() -> str:
+    """Return what the hashes make of some texts, as hexadecimal digits.
+
+    All but the last are one shingle each, so that there is no word that the keys do not depend on: long and short,
+    plain and not, with a lower case of the same length in UTF-8 and of another, and the one that fills a text up.
+    """
+    texts = (
+        "Straßenlaternenfernbedienungen? 7 … ÉTÉ snake_case Ж",
+        "İzmir",
+        "ΟΔΟΣ",
+        "",
+        "Six words have two shingles, no?",
+    )
+    keys = [band_keys(signature(shingle_hashes(text), 6), 2, 3) for text in texts]
+    return hashlib.blake2b(np.concatenate(keys).astype("<u8").tobytes(), digest_size=8).hexdigest()
+
+
+FINGERPRINT: Final = _fingerprint()
+"""Changes whenever a hash changes that a stored signature depends on."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pickle
-import re
 from random import Random
 
 import numpy as np
@@ -12,8 +11,9 @@ from hypothesis import strategies as st
 
 from schemas.config_filters import CheckLimits
 from schemas.domains import ANSWER_TYPES
+from tests.support import hashed_words, words
 from transforms import checks
-from transforms.minhash import band_keys, band_keys_of, jaccard, shingle_hashes, signature, words
+from transforms.minhash import band_keys, band_keys_of, jaccard, shingle_hashes, shingles_of, signature, signatures_of
 from transforms.unionfind import UnionFind
 
 # Any code point, surrogates too.
@@ -80,11 +80,6 @@ def test_folding_twice_is_folding_once(text: str) -> None:
     assert checks.folded(checks.folded(text)) == checks.folded(text)
 
 
-@given(TEXT)
-def test_words_are_what_separators_leave(text: str) -> None:
-    assert words(text) == [word for word in re.split(r"\W+", text.lower()) if word]
-
-
 def shingles(text: str) -> set[tuple[str, ...]]:
     tokens = words(text)
     return {tuple(tokens[i : i + 5]) for i in range(max(1, len(tokens) - 4))}
@@ -103,9 +98,14 @@ def test_hashes_stand_for_shingles(a: str, b: str) -> None:
 
 
 @given(st.lists(SHINGLED, max_size=8), st.integers(1, 5), st.integers(1, 4))
-def test_keys_in_bulk_are_keys_one_by_one(texts: list[str], bands: int, rows: int) -> None:
-    expected = [band_keys(signature(shingle_hashes(text), bands * rows), bands, rows).tolist() for text in texts]
-    assert band_keys_of(texts, bands, rows).tolist() == expected
+def test_what_is_made_in_bulk_is_what_is_made_one_by_one(texts: list[str], bands: int, rows: int) -> None:
+    hashed = hashed_words(texts)
+    sets = [shingle_hashes(text) for text in texts]
+    signatures = [signature(shingles, bands * rows) for shingles in sets]
+    assert [found.tolist() for found in shingles_of(hashed)] == [shingles.tolist() for shingles in sets]
+    assert signatures_of(hashed, bands * rows).tolist() == [minima.tolist() for minima in signatures]
+    expected = [band_keys(minima, bands, rows).tolist() for minima in signatures]
+    assert band_keys_of(hashed, bands, rows).tolist() == expected
 
 
 @given(st.lists(st.integers(0, 2**64 - 1), min_size=1), st.lists(st.integers(0, 2**64 - 1), min_size=1))
