@@ -46,7 +46,7 @@ class Parser(argparse.ArgumentParser):
         raise UsageError(f"{message}; see {self.prog} --help")
 
 
-_FLAGS: Final = ("input", "output", "cache", "concurrency", "until", "sample")
+_FLAGS: Final = ("input", "output", "cache", "state", "concurrency", "until", "sample")
 """Flags that set the key of the same name in the configuration."""
 
 
@@ -59,6 +59,9 @@ def add_run_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--api-base", metavar="URL", help="where the models are served (OpenAI-compatible)")
     parser.add_argument("--concurrency", type=int, metavar="N", help="model requests in flight, all workers together")
     parser.add_argument("--cache", metavar="DIR", help="directory of model answers (default: OUTPUT/cache)")
+    parser.add_argument(
+        "--state", metavar="DIR", help="what earlier runs have seen: skip it, compare with it, add to it"
+    )
     parser.add_argument("--until", choices=get_args(Until), metavar="STAGE", help=", ".join(get_args(Until)))
     parser.add_argument("--sample", type=int, metavar="N", help="draw N documents, the same ones each time")
     parser.add_argument("--text-column", metavar="NAME", help="column that holds the text (default: text)")

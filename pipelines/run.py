@@ -18,9 +18,10 @@ from typing import Any, Final
 import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions, SetupOptions, StandardOptions
 
-from pipelines.build_qa import Run, build_qa
+from pipelines.build_qa import build_qa
+from pipelines.doors import Run
 from pipelines.options import RunOptions, UsageError, input_files
-from pipelines.rundir import SCRATCH, check_run, read_manifest, take_run
+from pipelines.rundir import SCRATCH, check_run, check_state, read_manifest, take_run
 from pipelines.summary import first_error, progress, summary
 from prompts import PromptSet, load_prompts
 from schemas.answers import Stage
@@ -36,6 +37,7 @@ from transforms.llm.preflight import PreflightError, check_models
 from transforms.llm.requests import Settings
 from transforms.quality import QualityRule
 from transforms.read import CorpusError, plan_corpus
+from transforms.state import State, StateError, forget, open_state
 
 LOCAL_RUNNER: Final = "apache_beam.runners.portability.fn_api_runner.FnApiRunner"
 _PACKAGES: Final = ("webscale-rl", "apache-beam", "litellm", "pyarrow", "numpy", "pydantic", "json-repair")
@@ -65,6 +67,7 @@ def run(options: RunOptions) -> int:
     about = _about(config, prompts)
     inputs = [*plan.paths, *(path for path, _ in plan.unreadable)]
     check_run(output, about, inputs, overwrite=options.overwrite, retry_errors=options.retry_errors)
+    state = _state(config)
     settings = _settings(config)
     _check_filters(config)
     _check_models(settings)
@@ -77,10 +80,13 @@ def run(options: RunOptions) -> int:
         started=time.time(),
         run_id=new_run_id(),
         about=about,
+        state=state,
     )
     client = ClientSettings(settings, config.cache_directory, per_worker(config.concurrency, options.beam))
     pipeline = _pipeline(options.beam, Run(config, plan, prompts, client, facts))
     take_run(output, facts.run_id)
+    if state is not None:
+        forget(state)
     with progress():
         pipeline.run().wait_until_finish()
     return _report(output)
@@ -100,6 +106,17 @@ def _plan(config: RunConfig) -> CorpusPlan:
     except CorpusError as error:
         raise UsageError(str(error)) from None
     return dataclasses.replace(plan, clean=config.filters.cleaning)
+
+
+def _state(config: RunConfig) -> State | None:
+    """Return what earlier runs left; a run that cannot read or add to it ends here."""
+    if config.state is None:
+        return None
+    check_state(config.state, config.output)
+    try:
+        return open_state(config.state, config.output, config.dedup.bands * config.dedup.rows)
+    except StateError as error:
+        raise UsageError(f"--state: {error}") from None
 
 
 def _settings(config: RunConfig) -> dict[Stage, Settings]:

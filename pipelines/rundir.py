@@ -17,8 +17,9 @@ from apache_beam.io.filesystem import BeamIOError
 from pipelines.options import UsageError
 from transforms.commit import MANIFEST, OWNER, SUCCESS
 from transforms.files import delete, exists, list_files, read_json, write_text
+from transforms.state import absolute
 
-DIRECTORIES: Final = ("qa", "pairs", "documents", "rejected", "errors")
+DIRECTORIES: Final = ("qa", "pairs", "documents", "rejected", "errors", "superseded")
 SCRATCH: Final = "scratch"
 _SHARD: Final = re.compile(r"part-\d{5}-of-\d{5}\.parquet(\.[0-9a-f]{32}\.tmp)?")
 _NOT_OF_THE_RESULT: Final = {"output", "cache", "concurrency", "max_error_share"}
@@ -39,7 +40,7 @@ def check_run(
         read, or is reopened with another configuration.
     """
     for path in inputs:
-        if any(_absolute(path).startswith(f"{_absolute(output)}/{name}/") for name in (*DIRECTORIES, SCRATCH)):
+        if any(absolute(path).startswith(f"{absolute(output)}/{name}/") for name in (*DIRECTORIES, SCRATCH)):
             raise UsageError(f"--input {path} lies where --output {output} writes; name another --output")
     _check_idle(output)
     if retry_errors:
@@ -49,11 +50,19 @@ def check_run(
             f"{output} holds a complete run ({SUCCESS}); name another --output, start it again with --overwrite,"
             " or reopen it for its errors with --retry-errors"
         )
-    _check_writable(output)
+    _check_writable("--output", output)
 
 
-def _absolute(path: str) -> str:
-    return path if "://" in path else os.path.realpath(path)
+def check_state(state: str, output: str) -> None:
+    """Check that a run may remember itself in `state`.
+
+    Raises:
+      UsageError: the directory cannot be written, or lies where the run clears up.
+    """
+    place, run = absolute(state), absolute(output)
+    if any(f"{place}/".startswith(f"{run}/{name}/") for name in (*DIRECTORIES, SCRATCH)) or place == run:
+        raise UsageError(f"--state {state} lies where --output {output} writes; name another --state")
+    _check_writable("--state", state.rstrip("/"))
 
 
 def _check_idle(output: str) -> None:
@@ -109,13 +118,13 @@ def _changes(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
     return sorted(key for key in one.keys() | other.keys() if one.get(key) != other.get(key))
 
 
-def _check_writable(output: str) -> None:
-    probe = f"{output}/{SCRATCH}-{uuid.uuid4().hex}"
+def _check_writable(flag: str, directory: str) -> None:
+    probe = f"{directory}/{SCRATCH}-{uuid.uuid4().hex}"
     try:
         write_text(probe, "")
         delete([probe])
     except (OSError, BeamIOError) as error:
-        raise UsageError(f"cannot write to --output {output}: {' '.join(str(error).split())}") from None
+        raise UsageError(f"cannot write to {flag} {directory}: {' '.join(str(error).split())}") from None
 
 
 def take_run(output: str, run_id: str) -> None:

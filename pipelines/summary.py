@@ -127,6 +127,8 @@ def summary(output: str, manifest: dict[str, Any]) -> str:
         parts.append(f"Nothing was kept: {_why_nothing(manifest)}")
     elif kind != "documents":
         parts.extend(_show_pair(pair) for pair in sample_pairs(output, kind))
+    if gone := manifest["rows"].get("superseded"):
+        parts.append(f"{gone:,} documents of earlier runs have been superseded: {output}/superseded has their pairs.")
     if manifest["rows"]["errors"]:
         parts.append(first_error(output).strip())
     usage = manifest["usage"]

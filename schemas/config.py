@@ -84,6 +84,7 @@ class RunConfig(_Settings):
       input: globs of Parquet files.
       output: the run's directory.
       cache: the directory of model answers; OUTPUT/cache when null.
+      state: the directory that remembers runs from night to night, null for a run on its own.
       prompts: a directory whose templates and exemplars replace the shipped ones of the same name.
       concurrency: model requests in flight, over all workers together.
       until: the last stage to run; null runs the whole figure.
@@ -94,6 +95,7 @@ class RunConfig(_Settings):
     input: Annotated[list[NonEmpty], Field(min_length=1)]
     output: NonEmpty
     cache: NonEmpty | None = None
+    state: NonEmpty | None = None
     prompts: NonEmpty | None = None
     columns: Columns = Columns()
     filters: FilterSettings = FilterSettings()

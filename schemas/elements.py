@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -42,15 +42,48 @@ class RowGroup:
 
 
 @dataclass(frozen=True, slots=True)
-class CorpusPlan:
-    """Every row group of the input, in the order of paths and rows; held in arrays, so that it pickles small.
+class RowGroups:
+    """The row groups of some files, held in arrays, so that they pickle small. A row's number in all is its ordinal.
 
     Attributes:
-      paths: the readable files, sorted.
-      unreadable: (path, message) of the files without a readable footer.
+      paths: the files.
       path_of: int32[groups], the file of each row group.
       number_of: int32[groups], its number within that file.
-      first_row: int64[groups + 1], the ordinals at which the groups start; the last is the number of rows.
+      first_row: int64[groups + 1], the ordinals at which the groups start, and where the last ends.
+    """
+
+    paths: tuple[str, ...]
+    path_of: np.ndarray[Any, np.dtype[np.int32]]
+    number_of: np.ndarray[Any, np.dtype[np.int32]]
+    first_row: np.ndarray[Any, np.dtype[np.int64]]
+
+    def __len__(self) -> int:
+        return len(self.path_of)
+
+    def path(self, index: int) -> str:
+        """Return the file of a row group."""
+        return self.paths[int(self.path_of[index])]
+
+    def runs(self, ordinals: np.ndarray[Any, Any]) -> Iterator[tuple[int, np.ndarray[Any, Any], slice]]:
+        """Yield (row group, rows within it, their slice of `ordinals`) for each row group that has any of them.
+
+        Args:
+          ordinals: int64[n], ascending.
+        """
+        groups = np.searchsorted(self.first_row, ordinals, side="right") - 1
+        indices, starts = np.unique(groups, return_index=True)
+        ends = np.append(starts, len(groups))[1:]
+        for index, start, end in zip(indices.tolist(), starts.tolist(), ends.tolist(), strict=True):
+            inside = slice(start, end)
+            yield index, ordinals[inside] - self.first_row[index], inside
+
+
+@dataclass(frozen=True, slots=True)
+class CorpusPlan(RowGroups):
+    """Every row group of the input, in the order of paths (sorted) and rows; ordinals ascend from 0.
+
+    Attributes:
+      unreadable: (path, message) of the files without a readable footer.
       sample: sorted int64 ordinals of the rows to take; null takes all.
       columns: column names by role (id, text and those of url, license, dataset that the corpus has).
       schema: the unified schema of the files.
@@ -58,18 +91,11 @@ class CorpusPlan:
         all.
     """
 
-    paths: tuple[str, ...]
     unreadable: tuple[tuple[str, str], ...]
-    path_of: np.ndarray[Any, np.dtype[np.int32]]
-    number_of: np.ndarray[Any, np.dtype[np.int32]]
-    first_row: np.ndarray[Any, np.dtype[np.int64]]
     sample: np.ndarray[Any, np.dtype[np.int64]] | None
     columns: dict[str, str]
     schema: pa.Schema
     clean: C4Limits | None = None
-
-    def __len__(self) -> int:
-        return len(self.path_of)
 
     @property
     def rows(self) -> int:
@@ -80,7 +106,11 @@ class CorpusPlan:
     def group(self, index: int) -> RowGroup:
         """Return one row group."""
         start, end = int(self.first_row[index]), int(self.first_row[index + 1])
-        return RowGroup(index, self.paths[self.path_of[index]], int(self.number_of[index]), end - start, start)
+        return RowGroup(index, self.path(index), int(self.number_of[index]), end - start, start)
+
+    def index_of(self) -> dict[tuple[str, int], int]:
+        """Return the index of each row group by its file and its number within it."""
+        return {(self.path(index), int(number)): index for index, number in enumerate(self.number_of)}
 
     def wanted(self, group: RowGroup) -> np.ndarray[Any, np.dtype[np.int64]] | None:
         """Return the sampled rows of a group (numbers within it, sorted), or null for all of them."""
@@ -88,10 +118,6 @@ class CorpusPlan:
             return None
         bounds = np.searchsorted(self.sample, [group.first_row, group.first_row + group.rows])
         return self.sample[bounds[0] : bounds[1]] - group.first_row
-
-    def group_of(self, ordinals: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-        """Return the index of the row group of each ordinal."""
-        return np.searchsorted(self.first_row, ordinals, side="right") - 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -161,6 +161,19 @@ class Failed:
 
 
 @dataclass(frozen=True, slots=True)
+class Superseded:
+    """A row of `superseded/`: a document of an earlier run whose id has come with another text.
+
+    `pair_ids` are the pairs it had, which are in the dataset no longer; `text_sha256` is of its text in the corpus.
+    """
+
+    doc_id: str
+    text_sha256: str
+    run_id: str
+    pair_ids: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class ScreenVerdict:
     """What the screen said of a document."""
 

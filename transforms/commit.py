@@ -14,9 +14,12 @@ from schemas.config import STAGES
 from schemas.counts import Counts, StageCounts, imbalances, merge, stage_counts, stages_until
 from transforms.files import delete, exists, read_json, write_text
 from transforms.llm.usage import FIELDS
+from transforms.state import State, confirm, lay_down
 
 MANIFEST: Final = "manifest.json"
 SUCCESS: Final = "_SUCCESS"
+STATE: Final = "state"
+"""Directory within scratch where what the run leaves for later ones waits for its end."""
 OWNER: Final = "owner.json"
 """File in the scratch directory that names the run to which the output belongs."""
 
@@ -32,6 +35,7 @@ class RunFacts:
       max_error_share: share of a stage's input that may end as errors.
       started: seconds since the epoch.
       run_id: the run's name.
+      state: what earlier runs left, to which this one adds once it is complete; null for a run on its own.
       about: the run's configuration, versions and prompt fingerprints, as JSON values.
     """
 
@@ -43,6 +47,7 @@ class RunFacts:
     started: float
     run_id: str
     about: Mapping[str, Any]
+    state: State | None = None
 
 
 def unfinished(lines: list[StageCounts], max_error_share: float) -> list[str]:
@@ -134,7 +139,11 @@ def _commit(_: None, facts: RunFacts, counts: Counts, shards: Iterable[tuple[str
     content = manifest(facts, counts, written, time.time())
     write_text(f"{facts.output}/{MANIFEST}", json.dumps(content, indent=2, ensure_ascii=False) + "\n")
     if content["complete"]:
+        if facts.state is not None:
+            lay_down(facts.state, facts.run_id, f"{facts.scratch}/{STATE}")
         write_text(f"{facts.output}/{SUCCESS}", "")
+        if facts.state is not None:
+            confirm(facts.state, facts.run_id)
     delete([facts.scratch])
     return content
 

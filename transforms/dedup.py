@@ -11,6 +11,8 @@ from typing import Any, Final
 
 import apache_beam as beam
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 from apache_beam.pvalue import TaggedOutput
 
 from schemas.config_filters import DedupSettings
@@ -31,6 +33,7 @@ from transforms.near_duplicates import (
     band_blobs,
     resolve,
 )
+from transforms.state import KEPT, State
 from transforms.text.hashes import words_of
 
 STAGE: Final = "dedup"
@@ -43,30 +46,52 @@ Places = tuple[Ordinals, Ordinals, Flags]
 
 
 class DropNearDuplicates(beam.PTransform):
-    """Remove exact and near duplicates.
+    """Remove exact and near duplicates, of this run's documents and of those that earlier runs kept.
 
     Input: `Batch`es. Output: `Doors` whose kept elements are `Selection`s, one a row group that keeps any document.
     Rejected: `exact_duplicate`, `near_duplicate`, with the survivor's id and the similarity.
+
+    Args:
+      earlier: what earlier runs left, and (row group of its documents, rows int64[n]) of what they kept and is gone by
+        now; null compares with nothing.
     """
 
-    def __init__(self, plan: CorpusPlan, settings: DedupSettings) -> None:
+    def __init__(self, plan: CorpusPlan, settings: DedupSettings, earlier: tuple[State, Any] | None = None) -> None:
         super().__init__()
         self.plan = plan
         self.settings = settings
+        self.earlier = earlier
 
     def expand(self, batches: Any) -> Doors:
-        signed = batches | "Sign" >> beam.ParDo(_Sign(self.plan, self.settings)).with_outputs(
+        rows = self.plan.rows + (self.earlier[0].documents.rows if self.earlier else 0)
+        partitions = max(1, -(-rows // ROWS_PER_PARTITION))
+        signed = batches | "Sign" >> beam.ParDo(_Sign(self.settings, partitions)).with_outputs(
             "members", COUNTS, main="bands"
         )
+        bands, candidates = [signed.bands], []
+        if self.earlier:
+            bands.append(batches.pipeline | "SignEarlier" >> _SignEarlier(self.settings, self.earlier[0], partitions))
         places = (
-            signed.bands
+            bands
+            | "Bands" >> beam.Flatten()
             | "FindComponents" >> FindComponents()
-            | "ByRowGroup" >> beam.ParDo(_ByRowGroup(self.plan)).with_outputs(COUNTS, main="places")
+            | "ByRowGroup"
+            >> beam.ParDo(_ByRowGroup(self.plan, self.earlier)).with_outputs("earlier", COUNTS, main="places")
         )
-        resolved = (
+        candidates.append(
             places.places
             | "SpreadRowGroups" >> beam.Reshuffle()
             | "ReadCandidates" >> beam.ParDo(_ReadCandidates(self.plan, self.settings))
+        )
+        if self.earlier:
+            candidates.append(
+                {"places": places.earlier, "gone": self.earlier[1]}
+                | "JoinGone" >> beam.CoGroupByKey()
+                | "ReadEarlier" >> beam.ParDo(_ReadEarlier(self.settings, self.earlier[0]))
+            )
+        resolved = (
+            candidates
+            | "Candidates" >> beam.Flatten()
             | "GroupComponents" >> beam.GroupByKey()
             | "Verify" >> beam.ParDo(_Verify(self.plan, self.settings)).with_outputs(*SIDE_DOORS, main="removed")
         )
@@ -84,9 +109,9 @@ class _Sign(LedgerDoFn):
 
     stage = STAGE
 
-    def __init__(self, plan: CorpusPlan, settings: DedupSettings) -> None:
+    def __init__(self, settings: DedupSettings, partitions: int) -> None:
         self.settings = settings
-        self.partitions = max(1, -(-plan.rows // ROWS_PER_PARTITION))
+        self.partitions = partitions
 
     def start_bundle(self) -> None:
         super().start_bundle()
@@ -119,20 +144,23 @@ def _exact(hashes: Sequence[str]) -> Hashes:
 
 
 class _ByRowGroup(beam.DoFn):
-    """Components -> (row group, `Places`) for each row group that holds a candidate; their figures as counts."""
+    """Components -> (row group, `Places`) for each that holds a candidate; tag `earlier`: of the state's; figures."""
 
-    def __init__(self, plan: CorpusPlan) -> None:
+    def __init__(self, plan: CorpusPlan, earlier: tuple[State, Any] | None) -> None:
         self.plan = plan
+        self.earlier = earlier[0].documents if earlier else None
 
     def process(self, components: Components) -> Iterator[Any]:
         # Verification, which counts the comparisons, sees nothing where nothing is alike.
         figures = {"comparisons": 0, "capped": 0, **components.figures}
         yield TaggedOutput(COUNTS, Counter({(STAGE, "figure", name): n for name, n in figures.items()}))
-        groups = self.plan.group_of(components.members)
-        indices, starts = np.unique(groups, return_index=True)  # members ascend, so each row group's are a run
-        for index, start, end in zip(indices.tolist(), starts, np.append(starts, len(groups))[1:], strict=True):
-            rows = components.members[start:end] - self.plan.first_row[index]
-            yield index, (rows, components.roots[start:end], components.copies[start:end])
+        members, roots, copies, _ = components
+        new = int(np.searchsorted(members, 0))
+        for index, rows, at in self.plan.runs(members[new:]):
+            yield index, (rows, roots[new:][at], copies[new:][at])
+        if self.earlier is not None:
+            for index, rows, at in self.earlier.runs(members[:new]):
+                yield TaggedOutput("earlier", (index, (rows, roots[:new][at], copies[:new][at])))
 
 
 class _ReadCandidates(beam.DoFn):
@@ -169,6 +197,66 @@ class _ReadCandidates(beam.DoFn):
         return shingles, band_keys(signature(shingles, bands * rows), bands, rows)
 
 
+class _SignEarlier(beam.PTransform):
+    """A pipeline -> ((band, partition), blob) of the documents that earlier runs kept."""
+
+    def __init__(self, settings: DedupSettings, state: State, partitions: int) -> None:
+        super().__init__()
+        self.settings = settings
+        self.state = state
+        self.partitions = partitions
+
+    def expand(self, pipeline: Any) -> Any:
+        return (
+            pipeline
+            | "RowGroups" >> beam.Create(range(len(self.state.documents)), reshuffle=True)
+            | "Keys" >> beam.FlatMap(self._blobs)
+        )
+
+    def _blobs(self, index: int) -> Iterator[Any]:
+        documents = self.state.documents
+        table = documents.read(index, ["outcome", "text_sha256", "signature"])
+        kept = np.flatnonzero(pc.equal(table["outcome"], KEPT).to_numpy())
+        if len(kept):
+            table = table.take(pa.array(kept))
+            bands = np.stack([_bands(signature, self.settings) for signature in table["signature"].to_pylist()])
+            exact = _exact(table["text_sha256"].to_pylist())
+            yield from band_blobs(bands, exact, kept + documents.first_row[index], self.partitions)
+
+
+class _ReadEarlier(beam.DoFn):
+    """(row group of the state's documents, {places, gone}) -> (root, Candidate)."""
+
+    def __init__(self, settings: DedupSettings, state: State) -> None:
+        self.settings = settings
+        self.state = state
+
+    def process(self, element: tuple[int, dict[str, Iterable[Any]]]) -> Iterator[tuple[int, Candidate]]:
+        index, joined = element
+        documents = self.state.documents
+        gone = {row for rows in joined["gone"] for row in rows.tolist()}
+        for rows, roots, _ in joined["places"]:
+            table = documents.read(index, ["doc_id", "text_sha256", "length", "signature", "shingles"])
+            found = table.take(pa.array(rows)).to_pylist()
+            for row, root, values in zip(rows.tolist(), roots.tolist(), found, strict=True):
+                candidate = Candidate(
+                    ordinal=int(documents.first_row[index]) + row,
+                    name=values["doc_id"],
+                    text=values["text_sha256"],
+                    length=values["length"],
+                    shingles=np.array(values["shingles"], np.uint64),
+                    keys=_bands(values["signature"], self.settings),
+                    gone=row in gone,
+                )
+                yield root, candidate
+
+
+def _bands(stored: list[int], settings: DedupSettings) -> Hashes:
+    """Return the band keys of a stored signature, which may have more minima than are asked for."""
+    wanted = settings.bands * settings.rows
+    return band_keys(np.array(stored[:wanted], np.uint32), settings.bands, settings.rows)
+
+
 class _Verify(LedgerDoFn):
     """(root, its Candidates) -> (row group, rows int64[n] to remove)."""
 
@@ -185,9 +273,8 @@ class _Verify(LedgerDoFn):
         self.ledger.reject([_rejected(removal) for removal in removals])
         yield from self.ledger.flush()
         ordinals = np.sort(np.array([removal.candidate.ordinal for removal in removals], np.int64))
-        groups = self.plan.group_of(ordinals)
-        for index in np.unique(groups).tolist():
-            yield index, ordinals[groups == index] - self.plan.first_row[index]
+        for index, rows, _ in self.plan.runs(ordinals):
+            yield index, rows
 
 
 def _rejected(removal: Removal) -> Rejected:

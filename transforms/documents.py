@@ -80,8 +80,7 @@ class _ByRowGroup(beam.DoFn):
         self.plan = plan
 
     def setup(self) -> None:
-        groups = (self.plan.group(index) for index in range(len(self.plan)))
-        self.index_of = {(group.path, group.number): group.index for group in groups}
+        self.index_of = self.plan.index_of()
 
     def process(self, document: Document) -> Iterator[tuple[int, tuple[int, DocumentVerdicts]]]:
         source = document.source

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import posixpath
+import shutil
 import uuid
 from collections.abc import Iterator
 from typing import Any
@@ -15,7 +16,8 @@ import pyarrow.parquet as pq
 from apache_beam.io.filesystem import CompressionTypes
 from apache_beam.io.filesystems import FileSystems
 
-from schemas.elements import CorpusPlan, RowGroup, Spill
+from schemas.elements import DOCUMENT_COLUMNS, CorpusPlan, RowGroup, Spill
+from schemas.records import text_sha256
 from transforms.text.c4 import clean
 
 BATCH_BYTES = 16 << 20
@@ -62,6 +64,22 @@ def read_rows(plan: CorpusPlan, group: RowGroup) -> Iterator[tuple[int, pa.Table
             }
             yield first, pa.table(columns)
             first += batch.num_rows
+
+
+def document_table(rows: Any, raw: pa.Table, texts: list[str]) -> pa.Table:
+    """Return some rows of the corpus as `DOCUMENT_COLUMNS`.
+
+    Args:
+      rows: int[n], their numbers within the row group.
+      raw: them as `read_rows` has them, each with an id and a text of valid UTF-8.
+      texts: those texts.
+    """
+    columns = {"row": pa.array(rows, pa.int64()), "doc_id": raw["id"], "text": raw["text"]}
+    columns["text_sha256"] = pa.array(map(text_sha256, texts), pa.string())
+    for name in DOCUMENT_COLUMNS.names:
+        if name not in columns:
+            columns[name] = raw[name] if name in raw.column_names else pa.nulls(len(rows), pa.string())
+    return pa.table({name: columns[name] for name in DOCUMENT_COLUMNS.names}, schema=DOCUMENT_COLUMNS)
 
 
 def read_documents(plan: CorpusPlan, group: RowGroup, rows: Any) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -111,6 +129,15 @@ def write_parquet(path: str, table: pa.Table, *, row_group_size: int | None = No
     """Write a table as one zstd-compressed Parquet file."""
     with replacing(path) as stream:
         pq.write_table(table, stream, compression="zstd", row_group_size=row_group_size)
+
+
+def copy(source: str, target: str) -> None:
+    """Copy a file, also from one filesystem to another."""
+    with (
+        FileSystems.open(source, compression_type=CompressionTypes.UNCOMPRESSED) as stream,
+        replacing(target) as copied,
+    ):
+        shutil.copyfileobj(stream, copied)
 
 
 def write_text(path: str, text: str) -> None:

@@ -185,6 +185,7 @@ class Candidate:
       keys: its band keys; empty for a copy.
       kind: only what is of one kind is nearly the same: for questions, the answer.
       record: what its stage wants to know when it goes.
+      gone: it is of an earlier run and has been superseded: it lends copies its shingles, and takes no part itself.
     """
 
     ordinal: int
@@ -195,6 +196,7 @@ class Candidate:
     keys: Hashes
     kind: str = ""
     record: Any = None
+    gone: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,12 +253,12 @@ def resolve(candidates: Iterable[Candidate], settings: DedupSettings) -> Resolut
 
 
 def _whole(candidates: list[Candidate]) -> Iterator[Candidate]:
-    """Yield the candidates, the copies with the shingles and keys of the text they copy.
+    """Yield the candidates but those that are gone, the copies with the shingles and keys of the text they copy.
 
     Copies are told by 64 bits of a hash. Should another text share them, nothing is known of it, so it survives.
     """
     whole = {candidate.text: candidate for candidate in candidates if len(candidate.shingles)}
-    for candidate in candidates:
+    for candidate in (candidate for candidate in candidates if not candidate.gone):
         known = whole.get(candidate.text, candidate)
         yield dataclasses.replace(candidate, shingles=known.shingles, keys=known.keys)
 

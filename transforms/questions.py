@@ -1,84 +1,252 @@
-"""DropDuplicateQuestions: one pair a question, over the whole run."""
+"""DropDuplicateQuestions: one pair a question, over this run and those before it."""
 
 from __future__ import annotations
 
-import hashlib
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import apache_beam as beam
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
+from apache_beam.pvalue import TaggedOutput
 
+from schemas.config_filters import DedupSettings
 from schemas.elements import Spill
-from schemas.records import Rejected, Source, StageNames
+from schemas.records import Rejected, Source, StageNames, text_sha256
 from transforms.files import read_spill
-from transforms.ledger import SIDE_DOORS, Doors, LedgerDoFn, doors
+from transforms.ledger import COUNTS, SIDE_DOORS, Doors, LedgerDoFn
+from transforms.minhash import band_keys, band_keys_of, shingle_hashes, signature
+from transforms.near_duplicates import (
+    Candidate,
+    Components,
+    FindComponents,
+    Removal,
+    band_blobs,
+    resolve,
+)
+from transforms.state import SUPERSEDED, State
+from transforms.text.hashes import words_of
 
 STAGE: Final = "questions"
-_PARTITIONS: Final = 16
+_ROWS_PER_PARTITION: Final = 500_000
+"""Questions that are held together: some 100 MB."""
 _SEPARATORS: Final = re.compile(r"\W+")
 _ARTICLES: Final = frozenset({"a", "an", "the"})
 
-Entry = tuple[bytes, str, str, int]
-"""(question key, pair id, scratch file, row)."""
 
+def normalised(text: str) -> str:
+    """Return a question or an answer without what may differ between two that ask or say the same.
 
-def question_key(question: str) -> bytes:
-    """Return 16 bytes that two questions share when they differ in case, punctuation, spacing or articles at most.
-
-    Normalisation as SQuAD's evaluation does it (Rajpurkar et al. 2016, section 6.1).
+    Case, punctuation, spacing and articles, as SQuAD's evaluation does it (Rajpurkar et al. 2016, section 6.1).
     """
-    words = [word for word in _SEPARATORS.split(question.casefold()) if word and word not in _ARTICLES]
-    return hashlib.blake2b(" ".join(words).encode("utf-8"), digest_size=16).digest()
+    words = [word for word in _SEPARATORS.split(text.casefold()) if word and word not in _ARTICLES]
+    return " ".join(words)
 
 
-def repeated(entries: Iterable[Entry]) -> list[tuple[Entry, str]]:
-    """Return (entry, pair id it repeats) for each entry whose question another one of a smaller pair id has too."""
-    first: dict[bytes, str] = {}
-    out = []
-    for entry in sorted(entries):
-        survivor = first.setdefault(entry[0], entry[1])
-        if survivor != entry[1]:
-            out.append((entry, survivor))
-    return out
+class Entry(NamedTuple):
+    """A question, where it can be removed, or one of an earlier run, whose path is null.
+
+    Attributes:
+      pair_id: 32 hexadecimal digits.
+      question: normalised; answer: the same.
+      path: the scratch file that holds the pair; row: its place there.
+    """
+
+    pair_id: str
+    question: str
+    answer: str
+    path: str | None
+    row: int
+
+    @property
+    def ordinal(self) -> int:
+        """63 bits of the pair's id, below 0 for an earlier run's; two that meet by chance are compared by text."""
+        number = int(self.pair_id[:16], 16) >> 1
+        return number if self.path is not None else -1 - number
+
+    @property
+    def text(self) -> str:
+        """The hash of the question."""
+        return text_sha256(self.question)
+
+    def candidate(self, settings: DedupSettings) -> Candidate:
+        """Return what is compared: of two that are alike the smaller pair id survives."""
+        shingles = shingle_hashes(self.question)
+        keys = band_keys(signature(shingles, settings.bands * settings.rows), settings.bands, settings.rows)
+        return Candidate(self.ordinal, self.pair_id, self.text, 0, shingles, keys, self.answer, self)
 
 
 class DropDuplicateQuestions(beam.PTransform):
-    """`Spill`s of pairs -> `Doors` whose kept elements are tables of `Pair`. Rejected: `duplicate_question`.
+    """`Spill`s of pairs -> `Doors` whose kept elements are tables of `Pair`.
 
-    Of the pairs with one question the smallest pair id stays. Only keys and references meet a shuffle.
+    Rejected: `duplicate_question`, a question asked before, and `near_duplicate_question`, one whose wording is nearly
+    that of another with the same answer (word 5-grams, as for documents: one word changes five of them, so that two
+    questions about different things seldom come near; where they do, their answers tell them apart).
+
+    Of the pairs with one question an earlier run's stays, then the smallest pair id.
+
+    Args:
+      rows: about how many pairs there will be.
+      earlier: what earlier runs left, and tables of `Superseded` that this run adds; null compares with nothing.
     """
 
+    def __init__(self, settings: DedupSettings, rows: int, earlier: tuple[State, Any] | None = None) -> None:
+        super().__init__()
+        self.settings = settings
+        self.earlier = earlier
+        self.partitions = max(1, -(-(rows + (earlier[0].questions.rows if earlier else 0)) // _ROWS_PER_PARTITION))
+
     def expand(self, spills: Any) -> Doors:
-        removed = (
-            spills
-            | "Keys" >> beam.FlatMap(_keys_of)
-            | "GroupQuestions" >> beam.GroupByKey()
-            | "Compare" >> beam.FlatMap(_removals)
+        entries = [spills | "Entries" >> beam.Map(_entries_of)]
+        gone = [spills.pipeline | "NoneGone" >> beam.Create([])]
+        if self.earlier:
+            state, superseded = self.earlier
+            entries.append(spills.pipeline | "Earlier" >> _EarlierEntries(state))
+            gone.append(spills.pipeline | "GoneBefore" >> _EarlierPairsGone(state))
+            gone.append(superseded | "GoneNow" >> beam.Map(lambda table: _flat(table["pair_ids"])))
+        entered = entries | "AllEntries" >> beam.Flatten()
+        components = (
+            entered
+            | "Sign" >> beam.FlatMap(_blobs_of, settings=self.settings, partitions=self.partitions)
+            | "FindComponents" >> FindComponents()
+            | "ByPartition" >> beam.ParDo(_ByPartition(self.partitions)).with_outputs(COUNTS, main="places")
+        )
+        resolved = (
+            {
+                "entries": entered | "Spread" >> beam.FlatMap(_by_partition, partitions=self.partitions),
+                "gone": gone | "Gone" >> beam.Flatten() | "SpreadGone" >> beam.FlatMap(_split_ids, self.partitions),
+                "places": components.places,
+            }
+            | "JoinPlaces" >> beam.CoGroupByKey()
+            | "Candidates" >> beam.FlatMap(_candidates, settings=self.settings)
+            | "GroupComponents" >> beam.GroupByKey()
+            | "Verify" >> beam.ParDo(_Verify(self.settings)).with_outputs(COUNTS, main="removed")
         )
         outputs = (
-            {"spill": spills | "ByFile" >> beam.Map(lambda spill: (spill.path, spill)), "removed": removed}
+            {"spill": spills | "ByFile" >> beam.Map(lambda spill: (spill.path, spill)), "removed": resolved.removed}
             | "JoinRemovals" >> beam.CoGroupByKey()
             | "Split" >> beam.ParDo(_Split()).with_outputs(*SIDE_DOORS, main="kept")
         )
-        return doors(outputs)
+        counts = (components.counts, resolved.counts, outputs.counts) | "Counts" >> beam.Flatten()
+        return Doors(outputs.kept, outputs.rejected, outputs.errors, counts)
 
 
-def _keys_of(spill: Spill) -> Iterator[tuple[int, list[Entry]]]:
+def _entries_of(spill: Spill) -> list[Entry]:
     table = read_spill(spill)
+    columns = (table[name].to_pylist() for name in ("id", "question", "answer"))
+    return [
+        Entry(pair, normalised(question), normalised(answer), spill.path, row)
+        for row, (pair, question, answer) in enumerate(zip(*columns, strict=True))
+    ]
+
+
+class _EarlierEntries(beam.PTransform):
+    """A pipeline -> lists of the `Entry`s that earlier runs left."""
+
+    def __init__(self, state: State) -> None:
+        super().__init__()
+        self.state = state
+
+    def expand(self, pipeline: Any) -> Any:
+        groups = pipeline | "RowGroups" >> beam.Create(range(len(self.state.questions)), reshuffle=True)
+        return groups | "Read" >> beam.Map(self._entries)
+
+    def _entries(self, index: int) -> list[Entry]:
+        rows = self.state.questions.read(index, ["pair_id", "question", "answer"]).to_pylist()
+        return [Entry(**row, path=None, row=number) for number, row in enumerate(rows)]
+
+
+class _EarlierPairsGone(beam.PTransform):
+    """A pipeline -> lists of the ids of pairs that earlier runs have superseded."""
+
+    def __init__(self, state: State) -> None:
+        super().__init__()
+        self.state = state
+
+    def expand(self, pipeline: Any) -> Any:
+        groups = pipeline | "RowGroups" >> beam.Create(range(len(self.state.documents)), reshuffle=True)
+        return groups | "Read" >> beam.Map(self._ids)
+
+    def _ids(self, index: int) -> list[str]:
+        rows = self.state.documents.read(index, ["outcome", "pair_ids"])
+        return _flat(rows.filter(pc.equal(rows["outcome"], SUPERSEDED))["pair_ids"])
+
+
+def _flat(lists: pa.ChunkedArray) -> list[str]:
+    return [item for items in lists.to_pylist() for item in items or ()]
+
+
+def _blobs_of(entries: list[Entry], settings: DedupSettings, partitions: int) -> Iterator[Any]:
+    if entries:
+        words = words_of(pa.array([entry.question for entry in entries], pa.string()))
+        keys = band_keys_of(words, settings.bands, settings.rows)
+        exact = np.array([int(entry.text[:16], 16) for entry in entries], np.uint64)
+        yield from band_blobs(keys, exact, np.array([entry.ordinal for entry in entries], np.int64), partitions)
+
+
+def _by_partition(entries: list[Entry], partitions: int) -> Iterator[tuple[int, list[Entry]]]:
     parts: dict[int, list[Entry]] = {}
-    for row, (pair, question) in enumerate(zip(table["id"].to_pylist(), table["question"].to_pylist(), strict=True)):
-        key = question_key(question)
-        parts.setdefault(key[0] % _PARTITIONS, []).append((key, pair, spill.path, row))
+    for entry in entries:
+        parts.setdefault(entry.ordinal % partitions, []).append(entry)
     yield from parts.items()
 
 
-def _removals(group: tuple[int, Iterable[list[Entry]]]) -> Iterator[tuple[str, tuple[int, str]]]:
-    entries = [entry for part in group[1] for entry in part]
-    for (_, _, path, row), survivor in repeated(entries):
-        yield path, (row, survivor)
+def _split_ids(pair_ids: list[str], partitions: int) -> Iterator[tuple[int, str]]:
+    for pair_id in pair_ids:
+        yield Entry(pair_id, "", "", None, 0).ordinal % partitions, pair_id
+
+
+class _ByPartition(beam.DoFn):
+    """Components -> (partition, (ordinals, roots)) of those in it; their figures as counts."""
+
+    def __init__(self, partitions: int) -> None:
+        self.partitions = partitions
+
+    def process(self, components: Components) -> Iterator[Any]:
+        figures = {"comparisons": 0, "capped": 0, **components.figures}
+        yield TaggedOutput(COUNTS, Counter({(STAGE, "figure", name): n for name, n in figures.items()}))
+        members, roots, _, _ = components
+        partition = members % self.partitions
+        for number in np.unique(partition).tolist():
+            inside = partition == number
+            yield number, (members[inside], roots[inside])
+
+
+def _candidates(
+    element: tuple[int, dict[str, Iterable[Any]]], settings: DedupSettings
+) -> Iterator[tuple[int, Candidate]]:
+    """Yield (root, Candidate) of one partition's questions that share a key with another."""
+    joined = element[1]
+    root_of = {
+        member: root
+        for members, roots in joined["places"]
+        for member, root in zip(members.tolist(), roots.tolist(), strict=True)
+    }
+    gone = set(joined["gone"])
+    for entry in (entry for entries in joined["entries"] for entry in entries):
+        root = root_of.get(entry.ordinal)
+        if root is not None and not (entry.path is None and entry.pair_id in gone):
+            yield root, entry.candidate(settings)
+
+
+class _Verify(LedgerDoFn):
+    """(root, its Candidates) -> (scratch file, (row, Removal))."""
+
+    stage = STAGE
+
+    def __init__(self, settings: DedupSettings) -> None:
+        self.settings = settings
+
+    def process(self, component: tuple[int, Iterable[Candidate]]) -> Iterator[tuple[str, tuple[int, Removal]]]:
+        removals, comparisons, capped = resolve(component[1], self.settings)
+        self.ledger.figure("comparisons", comparisons)
+        self.ledger.figure("capped", capped)
+        for removal in removals:
+            entry = removal.candidate.record
+            yield entry.path, (entry.row, removal)
 
 
 class _Split(LedgerDoFn):
@@ -101,16 +269,16 @@ class _Split(LedgerDoFn):
             yield table.take(pa.array(kept))
 
 
-def _rejected(pair: dict[str, Any], survivor: str) -> Rejected:
+def _rejected(pair: dict[str, Any], removal: Removal) -> Rejected:
     return Rejected(
         doc_id=pair["source"]["doc_id"],
         pair_id=pair["id"],
         stage=STAGE,
-        reason="duplicate_question",
-        value=None,
+        reason="duplicate_question" if removal.exact else "near_duplicate_question",
+        value=None if removal.exact else f"{removal.similarity:.4f}",
         source=Source(**pair["source"]),
-        duplicate_of=survivor,
-        similarity=1.0,
+        duplicate_of=removal.survivor.name,
+        similarity=removal.similarity,
         question=pair["question"],
         answer=pair["answer"],
         calls=StageNames(**pair["calls"]),

@@ -11,9 +11,9 @@ import numpy as np
 import pyarrow as pa
 
 from schemas.config import Columns
-from schemas.elements import DOCUMENT_COLUMNS, Batch, CorpusPlan, RowGroup
-from schemas.records import Failed, Rejected, Source, text_sha256
-from transforms.files import BATCH_BYTES, open_parquet, read_rows
+from schemas.elements import Batch, CorpusPlan, RowGroup
+from schemas.records import Failed, Rejected, Source
+from transforms.files import BATCH_BYTES, document_table, open_parquet, read_rows
 from transforms.ledger import SIDE_DOORS, Doors, LedgerDoFn, doors
 
 _FOOTER_THREADS: Final = 16
@@ -240,12 +240,7 @@ class _ReadRowGroup(LedgerDoFn):
             )
             there = np.delete(np.arange(raw.num_rows), absent)
             rows, raw, texts = rows[there], raw.take(there), [texts[place] for place in there]
-        columns = {"row": pa.array(rows, pa.int64()), "doc_id": raw["id"], "text": raw["text"]}
-        columns["text_sha256"] = pa.array(map(text_sha256, texts), pa.string())
-        for name in DOCUMENT_COLUMNS.names:
-            if name not in columns:
-                columns[name] = raw[name] if name in raw.column_names else pa.nulls(len(rows), pa.string())
-        return pa.table({name: columns[name] for name in DOCUMENT_COLUMNS.names}, schema=DOCUMENT_COLUMNS)
+        return document_table(rows, raw, texts)
 
 
 def source_of(group: RowGroup, row: int, values: dict[str, str | None]) -> Source:

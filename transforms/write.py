@@ -11,11 +11,19 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from schemas.records import Failed, Pair, Rejected, to_table
+from schemas.records import Failed, Pair, Rejected, Superseded, arrow_schema
 from transforms.files import ShardKey, run_metadata, shard_count, shard_path, write_parquet
 
-RECORDS: Final[Mapping[str, type]] = {"qa": Pair, "pairs": Pair, "rejected": Rejected, "errors": Failed}
-"""The row class of each output directory."""
+OUTPUTS: Final[Mapping[str, pa.Schema]] = {
+    "qa": arrow_schema(Pair),
+    "pairs": arrow_schema(Pair),
+    "rejected": arrow_schema(Rejected),
+    "errors": arrow_schema(Failed),
+    "superseded": arrow_schema(Superseded),
+}
+"""The columns of each output directory."""
+
+_NAMES: Final = ("id", "doc_id", "text_sha256", "source_sha256", "pair_id", "stage")
 
 
 def shard_of(name: str, shards: int) -> int:
@@ -26,19 +34,26 @@ def shard_of(name: str, shards: int) -> int:
 class WriteRecords(beam.PTransform):
     """Write the tables of the output directories.
 
-    Input: (directory, table of its record class). Output: (directory, rows) of each shard written. Every directory gets
-    at least one shard, and only an output without rows has an empty one.
+    Input: (directory, table of its columns). Output: (directory, rows) of each shard written. Every directory gets at
+    least one shard, and only an output without rows has an empty one.
+
+    Args:
+      directories: the columns of each; a hash in hexadecimal (`id`, `pair_id`, ...) or a `source` names its rows.
+      row_group_size: rows of a row group; null leaves it to Parquet.
     """
 
-    def __init__(self, output: str, run_id: str, directories: Iterable[str]) -> None:
+    def __init__(
+        self, output: str, run_id: str, directories: Mapping[str, pa.Schema], row_group_size: int | None = None
+    ) -> None:
         super().__init__()
         self.output = output
         self.run_id = run_id
-        self.directories = tuple(directories)
+        self.directories = directories
+        self.row_group_size = row_group_size
 
     def expand(self, tables: Any) -> Any:
         seeds = tables.pipeline | "Seeds" >> beam.Create(
-            [(directory, to_table(RECORDS[directory], [])) for directory in self.directories]
+            [(directory, schema.empty_table()) for directory, schema in self.directories.items()]
         )
         packed = (tables, seeds) | "WithSeeds" >> beam.Flatten() | "Pack" >> beam.Map(lambda kv: (kv[0], pack(kv[1])))
         rows = packed | "Sizes" >> beam.Map(lambda kv: (kv[0], kv[1][0])) | "Rows" >> beam.CombinePerKey(sum)
@@ -46,8 +61,17 @@ class WriteRecords(beam.PTransform):
             packed
             | "Split" >> beam.FlatMap(_split, rows=beam.pvalue.AsDict(rows))
             | "GroupShards" >> beam.GroupByKey()
-            | "WriteShard" >> beam.Map(_write_shard, output=self.output, run_id=self.run_id)
+            | "WriteShard" >> beam.Map(self._write)
         )
+
+    def _write(self, element: tuple[ShardKey, Iterable[bytes]]) -> tuple[str, int]:
+        key, blobs = element
+        table = sort_rows(pa.concat_tables([unpack(blob) for blob in blobs]))
+        path = shard_path(self.output, key)
+        write_parquet(
+            path, table.replace_schema_metadata(run_metadata(self.run_id)), row_group_size=self.row_group_size
+        )
+        return key[0], table.num_rows
 
 
 def pack(table: pa.Table) -> tuple[int, bytes]:
@@ -71,15 +95,16 @@ def _split(element: tuple[str, tuple[int, bytes]], rows: Mapping[str, int]) -> I
         yield (directory, 0, 1), blob
         return
     table = unpack(blob)
-    shard = np.array([shard_of(name, shards) for name in row_names(directory, table)], np.int64)
+    shard = np.array([shard_of(name, shards) for name in row_names(table)], np.int64)
     for number in np.unique(shard).tolist():
         yield (directory, number, shards), pack(table.filter(pa.array(shard == number)))[1]
 
 
-def row_names(directory: str, table: pa.Table) -> list[str]:
-    """Return what each row is sharded by: the pair's id, or a hash of the document's place and the pair's id."""
-    if RECORDS[directory] is Pair:
-        return table["id"].to_pylist()
+def row_names(table: pa.Table) -> list[str]:
+    """Return what each row is sharded by: a hash it has, or one of the document's place and the pair's id."""
+    if "source" not in table.column_names or "id" in table.column_names:
+        hashed = next(name for name in ("id", "source_sha256", "text_sha256", "pair_id") if name in table.column_names)
+        return table[hashed].to_pylist()
     places = (pc.struct_field(table["source"], name).to_pylist() for name in ("path", "row_group", "row"))
     names = zip(*places, table["pair_id"].to_pylist(), strict=True)
     return [hashlib.sha256(repr(name).encode("utf-8")).hexdigest()[:8] for name in names]
@@ -87,15 +112,9 @@ def row_names(directory: str, table: pa.Table) -> list[str]:
 
 def sort_rows(table: pa.Table) -> pa.Table:
     """Return the rows in their stable order: by id for pairs, else by document, pair and place in the corpus."""
-    place = [pc.struct_field(table["source"], name) for name in ("path", "row_group", "row")]
-    named = [table[name] for name in ("id", "doc_id", "pair_id", "stage") if name in table.column_names]
-    keys = pa.table({str(i): column for i, column in enumerate([*named, *place])})
+    columns = [table[name] for name in _NAMES if name in table.column_names]
+    if "source" in table.column_names:
+        columns += [pc.struct_field(table["source"], name) for name in ("path", "row_group", "row")]
+    keys = pa.table({str(i): column for i, column in enumerate(columns)})
     order = pc.sort_indices(keys, sort_keys=[(name, "ascending") for name in keys.column_names])
     return table.take(order)
-
-
-def _write_shard(element: tuple[ShardKey, Iterable[bytes]], output: str, run_id: str) -> tuple[str, int]:
-    key, blobs = element
-    table = sort_rows(pa.concat_tables([unpack(blob) for blob in blobs]))
-    write_parquet(shard_path(output, key), table.replace_schema_metadata(run_metadata(run_id)))
-    return key[0], table.num_rows

@@ -9,10 +9,16 @@ import pyarrow as pa
 import pytest
 
 from schemas.answers import ANSWERS, json_schema
-from schemas.records import DocumentVerdicts, Failed, Pair, Rejected, arrow_schema
+from schemas.records import DocumentVerdicts, arrow_schema
+from transforms.state import SCHEMAS
+from transforms.write import OUTPUTS
 
 GOLDEN = Path(__file__).parent
-RECORDS = {"qa": Pair, "rejected": Rejected, "errors": Failed, "webscale_rl": DocumentVerdicts}
+COLUMNS = {
+    **{name: OUTPUTS[name] for name in ("qa", "rejected", "errors", "superseded")},
+    "webscale_rl": arrow_schema(DocumentVerdicts),
+    **{f"state_{name}": schema for name, schema in SCHEMAS.items()},
+}
 
 
 def shape(kind: pa.DataType) -> object:
@@ -23,9 +29,9 @@ def shape(kind: pa.DataType) -> object:
     return str(kind)
 
 
-@pytest.mark.parametrize("name", RECORDS)
+@pytest.mark.parametrize("name", COLUMNS)
 def test_columns(name: str) -> None:
-    schema = arrow_schema(RECORDS[name])
+    schema = COLUMNS[name]
     found = {field.name: shape(field.type) for field in schema}
     assert json.dumps(found, indent=1) + "\n" == (GOLDEN / f"{name}.json").read_text(encoding="utf-8")
     assert all(field.nullable for field in schema)

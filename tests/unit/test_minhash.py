@@ -270,7 +270,7 @@ def test_hostile_texts_take_bounded_time() -> None:
 
 
 def test_defaults_and_their_bounds() -> None:
-    assert SETTINGS.model_dump() == {"bands": 20, "rows": 6, "threshold": 0.7}
-    for wrong in ({"bands": 0}, {"rows": 0}, {"threshold": 1.1}, {"permutations": 128}):
+    assert SETTINGS.model_dump() == {"bands": 20, "rows": 6, "threshold": 0.7, "max_comparisons": 100}
+    for wrong in ({"bands": 0}, {"rows": 0}, {"threshold": 1.1}, {"max_comparisons": 0}, {"permutations": 128}):
         with pytest.raises(ValidationError, match=next(iter(wrong))):
             DedupSettings(**wrong)

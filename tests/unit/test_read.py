@@ -27,7 +27,9 @@ def test_a_plan_numbers_the_rows_of_all_files(tmp_path: Path) -> None:
     assert [plan.group(i).rows for i in range(len(plan))] == [2, 2, 1, 2]
     assert [plan.group(i).first_row for i in range(len(plan))] == [0, 2, 4, 5]
     assert plan.rows == 7
-    assert plan.group_of(np.array([0, 1, 2, 4, 5, 6])).tolist() == [0, 0, 1, 2, 3, 3]
+    runs = [(index, rows.tolist()) for index, rows, _ in plan.runs(np.array([0, 1, 2, 4, 5, 6]))]
+    assert runs == [(0, [0, 1]), (1, [0]), (2, [0]), (3, [0, 1])]
+    assert list(plan.runs(np.array([], np.int64))) == []
 
 
 def test_a_sample_is_distinct_sorted_and_repeatable() -> None:

@@ -21,20 +21,12 @@ MAY_IMPORT = {
 }
 STAGES = {
     "read", "heuristics", "dedup", "spill", "documents", "screen", "classify", "generate", "checks", "judge", "pairs",
-    "questions", "write", "commit",
+    "questions", "remember", "unchanged", "write", "commit",
 }  # fmt: skip
 SHARED = {
-    "fasttext_model",
-    "files",
-    "language",
-    "ledger",
-    "llm",
-    "minhash",
-    "near_duplicates",
-    "quality",
-    "text",
+    "fasttext_model", "files", "language", "ledger", "llm", "minhash", "near_duplicates", "quality", "state", "text",
     "unionfind",
-}
+}  # fmt: skip
 
 
 def modules(room: str) -> list[Path]:

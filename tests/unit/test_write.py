@@ -19,7 +19,7 @@ from transforms import documents, write
 from transforms.documents import WriteDocuments, split_selection
 from transforms.files import shard_count
 from transforms.read import plan_corpus
-from transforms.write import WriteRecords, pack, shard_of, sort_rows, unpack
+from transforms.write import OUTPUTS, WriteRecords, pack, shard_of, sort_rows, unpack
 
 
 @pytest.mark.parametrize(("rows", "shards"), [(0, 1), (1, 1), (50_000, 1), (50_001, 2), (100_001, 3)])
@@ -53,7 +53,7 @@ def test_a_packed_table_comes_back() -> None:
 
 
 def write_all(output: Path, tables: list) -> list[tuple[str, int]]:
-    directories = ["rejected", "errors"]
+    directories = {name: OUTPUTS[name] for name in ("rejected", "errors")}
     return collect(lambda p: {"out": p | beam.Create(tables) | WriteRecords(str(output), "run", directories)})["out"]
 
 

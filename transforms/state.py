@@ -1,0 +1,218 @@
+"""What earlier runs leave for later ones: a directory of Parquet files, appended to by run and read by reference.
+
+`STATE/RUN_ID/` holds `documents/` and `questions/`, `run.json`, which names the run's output, and `_SUCCESS`, which
+comes last. A run without it counts only when its output is complete, for then it died between the two; so a crashed run
+leaves nothing that a later one would see. Running again in an output first forgets what that output had left.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import posixpath
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import pyarrow as pa
+from apache_beam.io.filesystem import BeamIOError
+
+from schemas.elements import RowGroups
+from transforms.files import copy, delete, exists, list_files, open_parquet, read_json, write_text
+from transforms.minhash import FINGERPRINT
+
+KEPT: Final = "kept"
+REJECTED: Final = "rejected"
+ERROR: Final = "error"
+SUPERSEDED: Final = "superseded"
+OUTCOMES: Final = (KEPT, REJECTED, ERROR, SUPERSEDED)
+
+DOCUMENTS: Final = pa.schema(
+    [
+        pa.field("doc_id", pa.string()),
+        pa.field("source_sha256", pa.string()),
+        pa.field("outcome", pa.string()),
+        pa.field("pair_ids", pa.list_(pa.string())),
+        pa.field("text_sha256", pa.string()),
+        pa.field("length", pa.int64()),
+        pa.field("signature", pa.list_(pa.uint32())),
+        pa.field("shingles", pa.list_(pa.uint64())),
+    ]
+)
+"""A document that reached deduplication: the hash of its text in the corpus, its outcome and its pairs.
+
+Kept has pairs, rejected has none, superseded stands for a text that a later one replaced. Kept ones have what a
+comparison needs: hash and characters of the text as it went on, MinHash signature, sorted shingle hashes.
+"""
+
+QUESTIONS: Final = pa.schema([pa.field(name, pa.string()) for name in ("pair_id", "question", "answer")])
+"""A pair that was kept, question and answer normalised."""
+
+SCHEMAS: Final = {"documents": DOCUMENTS, "questions": QUESTIONS}
+_RUN: Final = "run.json"
+_SUCCESS: Final = "_SUCCESS"
+GROUP_ROWS: Final = 4096
+"""Rows of a row group: some 15 MB of documents with their shingles."""
+
+
+class StateError(ValueError):
+    """The state cannot be read; one line that names the file and the remedy."""
+
+
+class Shelf(RowGroups):
+    """The row groups of one kind of file, in the order of runs; ordinals are below 0 and ascend to -1."""
+
+    @property
+    def rows(self) -> int:
+        """How many rows all groups have."""
+        return -int(self.first_row[0])
+
+    def run_of(self, index: int) -> str:
+        """Return the run that wrote a row group."""
+        return posixpath.basename(posixpath.dirname(posixpath.dirname(self.path(index))))
+
+    def read(self, index: int, columns: Sequence[str]) -> pa.Table:
+        """Return some columns of a row group."""
+        with open_parquet(self.path(index)) as file:
+            return file.read_row_group(int(self.number_of[index]), columns=list(columns))
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """What the runs before this one have left.
+
+    Attributes:
+      directory: where.
+      output: the output of the run that reads it, absolute; what that left before is not part of it.
+      runs: the earlier runs, oldest first.
+    """
+
+    directory: str
+    output: str
+    permutations: int
+    runs: tuple[str, ...]
+    documents: Shelf
+    questions: Shelf
+
+
+def open_state(directory: str, output: str, permutations: int) -> State:
+    """Read what earlier runs left: their names and the footers of their files.
+
+    Args:
+      directory: of the state, local or on a bucket; it need not exist.
+      output: of the run that is to start.
+      permutations: minima that it will compare.
+
+    Raises:
+      StateError: a file is missing or damaged, or its signatures are of another version or too short.
+    """
+    directory, output = directory.rstrip("/"), absolute(output)
+    runs = []
+    for run, left in _left(directory):
+        if left["output"] != output and _committed(directory, run, left):
+            if left["permutations"] < permutations:
+                raise StateError(
+                    f"{directory}/{run} has signatures of {left['permutations']} minima, dedup.bands x dedup.rows wants"
+                    f" {permutations}: lower them, or name another --state"
+                )
+            runs.append(run)
+    return State(
+        directory,
+        output,
+        permutations,
+        tuple(runs),
+        _shelf([path for run in runs for path in list_files(f"{directory}/{run}/documents/*.parquet")]),
+        _shelf([path for run in runs for path in list_files(f"{directory}/{run}/questions/*.parquet")]),
+    )
+
+
+def absolute(path: str) -> str:
+    """Return a path by which an output is recognised, whatever the directory it is named from."""
+    return path.rstrip("/") if "://" in path else os.path.realpath(path)
+
+
+def _left(directory: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield (run, content of its run.json), oldest first."""
+    for path in list_files(f"{directory}/*/{_RUN}"):
+        try:
+            left = read_json(path)
+            if left["minhash"] != FINGERPRINT:
+                raise StateError(
+                    f"{path}: its signatures were made by other hash functions ({left['minhash']}, ours are"
+                    f" {FINGERPRINT}); name another --state, or go on with the version that made it"
+                )
+            left["output"], left["files"], left["permutations"]
+        except (OSError, BeamIOError, KeyError, TypeError, json.JSONDecodeError) as error:
+            raise StateError(
+                f"{path} cannot be read: {type(error).__name__} {' '.join(str(error).split())}; restore it, or delete"
+                f" {posixpath.dirname(path)}, whose documents may then come again"
+            ) from None
+        yield posixpath.basename(posixpath.dirname(path)), left
+
+
+def _committed(directory: str, run: str, left: dict[str, Any]) -> bool:
+    """Return whether a run counts; one that died between the output's `_SUCCESS` and its own here gets the latter."""
+    if not exists(f"{directory}/{run}/{_SUCCESS}"):
+        manifest = f"{left['output']}/manifest.json"
+        if not exists(f"{left['output']}/{_SUCCESS}") or read_json(manifest)["run_id"] != run:
+            return False
+        write_text(f"{directory}/{run}/{_SUCCESS}", "")
+    for name in left["files"]:
+        if not exists(f"{directory}/{run}/{name}"):
+            raise StateError(
+                f"{directory}/{run} lacks its file {name}; restore it, or delete {directory}/{run}, whose documents may"
+                " then come again"
+            )
+    return True
+
+
+def _shelf(paths: list[str]) -> Shelf:
+    sizes = []
+    for number, path in enumerate(paths):
+        try:
+            with open_parquet(path) as file:
+                sizes += [
+                    (number, group, file.metadata.row_group(group).num_rows) for group in range(file.num_row_groups)
+                ]
+        except (OSError, pa.ArrowException) as error:
+            run = posixpath.dirname(posixpath.dirname(path))
+            raise StateError(
+                f"{path} cannot be read: {' '.join(str(error).split())}; restore it, or delete {run}, whose documents"
+                " may then come again"
+            ) from None
+    ends = np.cumsum([0, *(rows for _, _, rows in sizes)], dtype=np.int64)
+    return Shelf(
+        tuple(paths),
+        np.array([path for path, _, _ in sizes], np.int32),
+        np.array([group for _, group, _ in sizes], np.int32),
+        ends - ends[-1],
+    )
+
+
+def forget(state: State) -> None:
+    """Remove what runs into this output have left, whether it counted or not."""
+    for run, left in list(_left(state.directory)):
+        if left["output"] == state.output:
+            delete([f"{state.directory}/{run}/{_SUCCESS}"])  # first, so that half of it never counts
+            delete([f"{state.directory}/{run}"])
+
+
+def lay_down(state: State, run_id: str, scratch: str) -> None:
+    """Copy what a run leaves into the state, where it does not count yet.
+
+    Args:
+      scratch: directory with the run's `documents/` and `questions/`.
+    """
+    place = f"{state.directory}/{run_id}"
+    files = [path for name in SCHEMAS for path in list_files(f"{scratch}/{name}/part-*.parquet")]
+    names = [f"{posixpath.basename(posixpath.dirname(path))}/{posixpath.basename(path)}" for path in files]
+    for path, name in zip(files, names, strict=True):
+        copy(path, f"{place}/{name}")
+    left = {"output": state.output, "minhash": FINGERPRINT, "permutations": state.permutations, "files": names}
+    write_text(f"{place}/{_RUN}", json.dumps(left, indent=2) + "\n")
+
+
+def confirm(state: State, run_id: str) -> None:
+    """Let what a run has laid down count."""
+    write_text(f"{state.directory}/{run_id}/{_SUCCESS}", "")
