@@ -17,9 +17,8 @@ from apache_beam.options.pipeline_options import PipelineOptions
 
 from pipelines.cli import main
 from schemas.counts import merge
-from schemas.words import Words
 from transforms.ledger import Doors
-from transforms.text.hashes import words_of
+from transforms.text.hashes import Words, words_of
 
 RUNNER = "apache_beam.runners.portability.fn_api_runner.FnApiRunner"
 _COLLECTED: dict[str, list[Any]] = {}

@@ -5,6 +5,7 @@ Only references, band keys and, for candidates alone, shingle hashes meet a shuf
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final
@@ -20,7 +21,7 @@ from schemas.elements import Batch, CorpusPlan, Selection
 from schemas.records import Rejected, Source, text_sha256
 from transforms.files import read_documents
 from transforms.ledger import COUNTS, SIDE_DOORS, Doors, LedgerDoFn, windowed
-from transforms.minhash import band_keys, band_keys_of, shingle_hashes, signature
+from transforms.minhash import band_keys, band_keys_of, shingles_of
 from transforms.near_duplicates import (
     ROWS_PER_PARTITION,
     Candidate,
@@ -39,6 +40,7 @@ from transforms.text.hashes import words_of
 STAGE: Final = "dedup"
 _ROWS_PER_BLOB: Final = 256
 """Keys that a blob should hold: what a blob costs beside its keys is then little."""
+_TEXTS_AT_ONCE: Final = 256
 _NONE: Final = np.array([], np.uint64)
 
 Places = tuple[Ordinals, Ordinals, Flags]
@@ -173,28 +175,21 @@ class _ReadCandidates(beam.DoFn):
     def process(self, element: tuple[int, Places]) -> Iterator[tuple[int, Candidate]]:
         index, (rows, roots, copies) = element
         group = self.plan.group(index)
-        place = {row: number for number, row in enumerate(rows.tolist())}
-        for row, values in read_documents(self.plan, group, rows):
-            text = values.pop("text")
-            source = Source(path=group.path, row_group=group.number, row=row, text_sha256=text_sha256(text), **values)
-            shingles, keys = self._scan(text) if not copies[place[row]] else (_NONE, _NONE)
-            yield (
-                int(roots[place[row]]),
-                Candidate(
-                    ordinal=group.first_row + row,
-                    name=source.doc_id or "",
-                    text=source.text_sha256 or "",
-                    length=len(text),
-                    shingles=shingles,
-                    keys=keys,
-                    record=source,
-                ),
-            )
+        places = zip(roots.tolist(), copies.tolist(), read_documents(self.plan, group, rows), strict=True)
+        while chunk := list(itertools.islice(places, _TEXTS_AT_ONCE)):
+            scans = self._scans([document["text"] for _, copy, (_, document) in chunk if not copy])
+            for root, copy, (row, document) in chunk:
+                text = document.pop("text")
+                source = Source(
+                    path=group.path, row_group=group.number, row=row, text_sha256=text_sha256(text), **document
+                )
+                shingles, keys = (_NONE, _NONE) if copy else next(scans)
+                ordinal, name, sha256 = group.first_row + row, source.doc_id or "", source.text_sha256 or ""
+                yield root, Candidate(ordinal, name, sha256, len(text), shingles, keys, record=source)
 
-    def _scan(self, text: str) -> tuple[Hashes, Hashes]:
-        shingles = shingle_hashes(text)
-        bands, rows = self.settings.bands, self.settings.rows
-        return shingles, band_keys(signature(shingles, bands * rows), bands, rows)
+    def _scans(self, texts: list[str]) -> Iterator[tuple[Hashes, Hashes]]:
+        words = words_of(pa.array(texts, pa.string()))
+        return zip(shingles_of(words), band_keys_of(words, self.settings.bands, self.settings.rows), strict=True)
 
 
 class _SignEarlier(beam.PTransform):
@@ -219,7 +214,7 @@ class _SignEarlier(beam.PTransform):
         kept = np.flatnonzero(pc.equal(table["outcome"], KEPT).to_numpy())
         if len(kept):
             table = table.take(pa.array(kept))
-            bands = np.stack([_bands(signature, self.settings) for signature in table["signature"].to_pylist()])
+            bands = _bands(table["signature"], self.settings)
             exact = _exact(table["text_sha256"].to_pylist())
             yield from band_blobs(bands, exact, kept + documents.first_row[index], self.partitions)
 
@@ -236,25 +231,30 @@ class _ReadEarlier(beam.DoFn):
         documents = self.state.documents
         gone = {row for rows in joined["gone"] for row in rows.tolist()}
         for rows, roots, _ in joined["places"]:
-            table = documents.read(index, ["doc_id", "text_sha256", "length", "signature", "shingles"])
-            found = table.take(pa.array(rows)).to_pylist()
-            for row, root, values in zip(rows.tolist(), roots.tolist(), found, strict=True):
-                candidate = Candidate(
-                    ordinal=int(documents.first_row[index]) + row,
-                    name=values["doc_id"],
-                    text=values["text_sha256"],
-                    length=values["length"],
-                    shingles=np.array(values["shingles"], np.uint64),
-                    keys=_bands(values["signature"], self.settings),
-                    gone=row in gone,
+            names = ["doc_id", "text_sha256", "length", "signature", "shingles"]
+            table = documents.read(index, names).take(pa.array(rows))
+            keys = _bands(table["signature"], self.settings)
+            found = table.drop_columns(["signature"]).to_pylist()
+            for row, root, own, values in zip(rows.tolist(), roots.tolist(), keys, found, strict=True):
+                yield (
+                    root,
+                    Candidate(
+                        ordinal=int(documents.first_row[index]) + row,
+                        name=values["doc_id"],
+                        text=values["text_sha256"],
+                        length=values["length"],
+                        shingles=np.array(values["shingles"], np.uint64),
+                        keys=own,
+                        gone=row in gone,
+                    ),
                 )
-                yield root, candidate
 
 
-def _bands(stored: list[int], settings: DedupSettings) -> Hashes:
-    """Return the band keys of a stored signature, which may have more minima than are asked for."""
+def _bands(signatures: pa.ChunkedArray, settings: DedupSettings) -> Hashes:
+    """Return the band keys of stored signatures, which may have more minima than are asked for."""
     wanted = settings.bands * settings.rows
-    return band_keys(np.array(stored[:wanted], np.uint32), settings.bands, settings.rows)
+    minima = np.array([signature[:wanted] for signature in signatures.to_pylist()], np.uint32)
+    return band_keys(minima.reshape(-1, wanted), settings.bands, settings.rows)
 
 
 class _Verify(LedgerDoFn):

@@ -8,9 +8,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from schemas.words import Words
 from tests.support import hashed_words, words
-from transforms.text.hashes import words_of
+from transforms.text.hashes import Words, words_of
 
 MASK = 2**64 - 1
 # Lower case that depends on what is around, or is longer, shorter, or two characters; marks; blanks; beyond the BMP.
@@ -55,12 +54,8 @@ def test_words_and_their_hashes_are_those_of_the_definition(texts: list[str]) ->
 
 
 @given(st.lists(TEXT, min_size=1, max_size=6), st.data())
-def test_texts_are_taken_by_number_by_mask_and_from_a_slice(texts: list[str], data: st.DataObject) -> None:
+def test_texts_are_read_from_a_slice_and_from_chunks(texts: list[str], data: st.DataObject) -> None:
     found, each = hashed_words(texts), listed(hashed_words(texts))
-    numbers = data.draw(st.lists(st.integers(0, len(texts) - 1), max_size=8))
-    mask = data.draw(st.lists(st.booleans(), min_size=len(texts), max_size=len(texts)))
-    assert listed(found.take(np.array(numbers, np.int64))) == [each[number] for number in numbers]
-    assert listed(found.take(np.array(mask))) == [words_ for words_, wanted in zip(each, mask, strict=True) if wanted]
     begin = data.draw(st.integers(0, len(texts) - 1))
     end = data.draw(st.integers(begin, len(texts)))
     assert listed(found.between(begin, end)) == each[begin:end]

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
@@ -21,8 +22,6 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
-
-from schemas.words import Words
 
 Hashes = npt.NDArray[np.uint64]
 _Bytes = npt.NDArray[np.uint8]
@@ -72,6 +71,33 @@ def constants(stream: int, count: int) -> Hashes:
     numbers = mixed(steps + mixed(np.array([_SEED + stream], np.uint64)))
     numbers.flags.writeable = False
     return numbers
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """The hashed words of some texts, one text after the other.
+
+    Attributes:
+      hashes: uint64[n], one a word.
+      starts: int64[texts + 1], where each text's words start, and where the last one's end.
+    """
+
+    hashes: Hashes
+    starts: _Places
+
+    def __len__(self) -> int:
+        """The number of texts."""
+        return len(self.starts) - 1
+
+    @property
+    def counts(self) -> _Places:
+        """int64[texts], how many words each text has."""
+        return np.diff(self.starts)
+
+    def between(self, begin: int, end: int) -> Words:
+        """Return the words of the texts from number `begin` to before `end`, without a copy of the hashes."""
+        starts = self.starts[begin : end + 1]
+        return Words(self.hashes[starts[0] : starts[-1]], starts - starts[0])
 
 
 def words_of(texts: pa.StringArray | pa.ChunkedArray) -> Words:
