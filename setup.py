@@ -31,7 +31,7 @@ setup(
     extras_require={
         "dev": [
             "build>=1.2",
-            "datasketch>=1.6",
+            "datasketch>=2,<3",
             "hypothesis>=6.100",
             "mypy>=1.13",
             "pytest>=8.3",

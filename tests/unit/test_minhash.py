@@ -1,4 +1,4 @@
-"""MinHash and LSH: exact sets, stable hashes, and estimates as good as datasketch's."""
+"""MinHash and LSH: exact sets, stable hashes, independent permutations, bounds."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from random import Random
 
 import numpy as np
 import pytest
-from datasketch import MinHash, MinHashLSH
 from pydantic import ValidationError
 
 from schemas.config_filters import DedupSettings
@@ -52,9 +51,9 @@ def edited(rng: Random, tokens: list[str], edits: int) -> list[str]:
     return copy
 
 
-def pairs(count: int, edits: range, seed: int = 7) -> list[tuple[str, str]]:
+def pairs(count: int, edits: range) -> list[tuple[str, str]]:
     """Texts of 200 words beside edited copies."""
-    rng = Random(seed)
+    rng = Random(7)
     out = []
     for _ in range(count):
         tokens = [f"w{rng.randrange(50_000)}" for _ in range(200)]
@@ -129,22 +128,6 @@ def test_jaccard_is_exact() -> None:
     assert jaccard(empty, shingle_hashes("a")) == 0.0
 
 
-def test_signatures_estimate_as_well_as_datasketch() -> None:
-    ours, theirs = [], []
-    for a, b in pairs(150, range(1, 60)):
-        truth = len(reference(a) & reference(b)) / len(reference(a) | reference(b))
-        estimate = np.mean(signature(shingle_hashes(a), 120) == signature(shingle_hashes(b), 120))
-        ours.append(estimate - truth)
-        sketches = [MinHash(num_perm=120), MinHash(num_perm=120)]
-        for sketch, text in zip(sketches, (a, b), strict=True):
-            sketch.update_batch([" ".join(shingle).encode() for shingle in reference(text)])
-        theirs.append(sketches[0].jaccard(sketches[1]) - truth)
-    error, oracle = (float(np.sqrt(np.mean(np.square(errors)))) for errors in (ours, theirs))
-    assert error < 1.25 * oracle
-    assert error < 0.045  # the standard deviation of 120 draws is at most sqrt(1/4 / 120) = 0.046
-    assert abs(float(np.mean(ours))) < 0.01
-
-
 def test_the_minima_of_a_set_are_spread_evenly() -> None:
     """Over sets of n hashes the minimum of a permutation is about 1/(n + 1) of the range, for each permutation."""
     rng = np.random.default_rng(3)
@@ -175,44 +158,12 @@ def test_permutations_are_independent() -> None:
     assert abs(correlation.mean()) < 0.005
 
 
-def test_edited_copies_are_found_as_the_s_curve_says_and_as_datasketch_finds_them() -> None:
-    texts = pairs(300, range(1, 12))
-    lsh = MinHashLSH(num_perm=120, params=(SETTINGS.bands, SETTINGS.rows))
-    keys = band_keys_of(hashed_words([text for pair in texts for text in pair]), SETTINGS.bands, SETTINGS.rows)
-    close, found, theirs, expected = 0, 0, 0, 0.0
-    for number, (a, b) in enumerate(texts):
-        truth = jaccard(shingle_hashes(a), shingle_hashes(b))
-        if truth < 0.8:
-            continue
-        close += 1
-        found += bool((keys[2 * number] == keys[2 * number + 1]).any())
-        expected += probability(truth, SETTINGS.bands, SETTINGS.rows)
-        sketches = [MinHash(num_perm=120), MinHash(num_perm=120)]
-        for sketch, text in zip(sketches, (a, b), strict=True):
-            sketch.update_batch([" ".join(shingle).encode() for shingle in reference(text)])
-        lsh.insert(number, sketches[0])
-        theirs += number in lsh.query(sketches[1])
-    assert close > 80
-    assert found / close >= 0.99
-    assert abs(found - expected) <= 3
-    assert found >= theirs - 2
-
-
 def test_texts_below_the_curve_are_rarely_candidates() -> None:
     rng = Random(1)
     tokens = [[f"w{rng.randrange(50_000)}" for _ in range(200)] for _ in range(400)]
     texts = [" ".join(part) for part in tokens]
     keys = band_keys_of(hashed_words(texts), SETTINGS.bands, SETTINGS.rows)
     assert len(np.unique(keys)) == keys.size
-
-
-def test_half_similar_texts_meet_as_often_as_the_s_curve_says() -> None:
-    texts = pairs(600, range(13, 16), seed=11)
-    keys = band_keys_of(hashed_words([text for pair in texts for text in pair]), SETTINGS.bands, SETTINGS.rows)
-    met = (keys[::2] == keys[1::2]).any(axis=1).sum()
-    expected = sum(probability(jaccard(shingle_hashes(a), shingle_hashes(b)), 20, 6) for a, b in texts)
-    assert 0.15 < expected / len(texts) < 0.5
-    assert abs(met - expected) < 4 * np.sqrt(expected)
 
 
 def test_keys_in_bulk_are_those_one_by_one_in_order() -> None:
