@@ -21,7 +21,7 @@ from schemas.elements import Batch, CorpusPlan, Selection
 from schemas.records import Rejected, Source, text_sha256
 from transforms.files import read_documents
 from transforms.ledger import COUNTS, SIDE_DOORS, Doors, LedgerDoFn, windowed
-from transforms.minhash import band_keys, band_keys_of, shingles_of
+from transforms.minhash import Halves, band_keys, band_keys_of, halves, shingles_of
 from transforms.near_duplicates import (
     ROWS_PER_PARTITION,
     Candidate,
@@ -33,6 +33,7 @@ from transforms.near_duplicates import (
     Removal,
     band_blobs,
     resolve,
+    together,
 )
 from transforms.state import KEPT, State
 from transforms.text.hashes import words_of
@@ -41,7 +42,7 @@ STAGE: Final = "dedup"
 _ROWS_PER_BLOB: Final = 256
 """Keys that a blob should hold: what a blob costs beside its keys is then little."""
 _TEXTS_AT_ONCE: Final = 256
-_NONE: Final = np.array([], np.uint64)
+_NONE: Final = np.array([], np.uint32), np.array([], np.uint64)
 
 Places = tuple[Ordinals, Ordinals, Flags]
 """Candidates of one row group: their rows, the roots of their components, whether they copy a smaller ordinal."""
@@ -74,8 +75,7 @@ class DropNearDuplicates(beam.PTransform):
         if self.earlier:
             bands.append(batches.pipeline | "SignEarlier" >> _SignEarlier(self.settings, self.earlier[0], partitions))
         places = (
-            bands
-            | "Bands" >> beam.Flatten()
+            together("Bands", bands)
             | "FindComponents" >> FindComponents()
             | "ByRowGroup"
             >> beam.ParDo(_ByRowGroup(self.plan, self.earlier)).with_outputs("earlier", COUNTS, main="places")
@@ -92,8 +92,7 @@ class DropNearDuplicates(beam.PTransform):
                 | "ReadEarlier" >> beam.ParDo(_ReadEarlier(self.settings, self.earlier[0]))
             )
         resolved = (
-            candidates
-            | "Candidates" >> beam.Flatten()
+            together("Candidates", candidates)
             | "GroupComponents" >> beam.GroupByKey()
             | "Verify" >> beam.ParDo(_Verify(self.plan, self.settings)).with_outputs(*SIDE_DOORS, main="removed")
         )
@@ -183,13 +182,15 @@ class _ReadCandidates(beam.DoFn):
                 source = Source(
                     path=group.path, row_group=group.number, row=row, text_sha256=text_sha256(text), **document
                 )
-                shingles, keys = (_NONE, _NONE) if copy else next(scans)
+                shingles, keys = _NONE if copy else next(scans)
                 ordinal, name, sha256 = group.first_row + row, source.doc_id or "", source.text_sha256 or ""
                 yield root, Candidate(ordinal, name, sha256, len(text), shingles, keys, record=source)
 
-    def _scans(self, texts: list[str]) -> Iterator[tuple[Hashes, Hashes]]:
+    def _scans(self, texts: list[str]) -> Iterator[tuple[Halves, Hashes]]:
         words = words_of(pa.array(texts, pa.string()))
-        return zip(shingles_of(words), band_keys_of(words, self.settings.bands, self.settings.rows), strict=True)
+        return zip(
+            map(halves, shingles_of(words)), band_keys_of(words, self.settings.bands, self.settings.rows), strict=True
+        )
 
 
 class _SignEarlier(beam.PTransform):
@@ -243,7 +244,7 @@ class _ReadEarlier(beam.DoFn):
                         name=values["doc_id"],
                         text=values["text_sha256"],
                         length=values["length"],
-                        shingles=np.array(values["shingles"], np.uint64),
+                        shingles=np.array(values["shingles"], np.uint32),
                         keys=own,
                         gone=row in gone,
                     ),

@@ -17,7 +17,7 @@ import apache_beam as beam
 import numpy as np
 
 from schemas.config_filters import DedupSettings
-from transforms.minhash import jaccard
+from transforms.minhash import Halves, jaccard
 from transforms.unionfind import UnionFind
 
 Ordinals = np.ndarray[Any, np.dtype[np.int64]]
@@ -27,29 +27,38 @@ Flags = np.ndarray[Any, np.dtype[np.bool_]]
 EXACT: Final = -1
 """The number of the band whose keys are hashes of whole texts."""
 ROWS_PER_PARTITION: Final = 2_000_000
-"""Keys of one band that are sorted together: 12 to 24 MB of blobs, or 30 of the exact band's."""
+"""Keys of one band that are sorted together: 8 to 16 MB of blobs, or 24 of the exact band's."""
 
-Blob = tuple[int, int, bytes, bytes]
-"""(smallest ordinal, keys, the keys, each ordinal's distance from the smallest): little-endian, as narrow as they fit.
+Blob = tuple[int, int, bytes, bytes, bytes]
+"""(smallest ordinal, keys, the keys, distances, marks): little-endian, in the order of ordinals.
 
+Each ordinal is its distance from the smallest, or, where they lie close together, a bit that is set among the marks.
 Plain bytes, because Beam pickles an array and copies these.
 """
 
 
 def pack(keys: np.ndarray[Any, Any], ordinals: Ordinals) -> Blob:
-    """Return keys (of any unsigned type) and their ordinals as a blob."""
-    first = int(ordinals.min())
-    distances = ordinals - first
-    narrow = np.min_scalar_type(int(distances.max())).newbyteorder("<")
-    little = keys.dtype.newbyteorder("<")
-    return first, len(keys), keys.astype(little).tobytes(), distances.astype(narrow).tobytes()
+    """Return keys (of any unsigned type) and their ordinals, each of them once, as a blob."""
+    order = np.argsort(ordinals)
+    first = int(ordinals[order[0]])
+    distances = ordinals[order] - first
+    narrow = np.min_scalar_type(int(distances[-1])).newbyteorder("<")
+    sorted_keys = keys[order].astype(keys.dtype.newbyteorder("<")).tobytes()
+    if distances[-1] // 8 < len(keys) * narrow.itemsize:
+        marks = np.zeros(int(distances[-1]) + 1, bool)
+        marks[distances] = True
+        return first, len(keys), sorted_keys, b"", np.packbits(marks).tobytes()
+    return first, len(keys), sorted_keys, distances.astype(narrow).tobytes(), b""
 
 
 def unpack(blob: Blob) -> tuple[np.ndarray[Any, Any], Ordinals]:
-    """Return the keys and ordinals of a blob."""
-    first, count, keys, distances = blob
-    found = np.frombuffer(keys, f"<u{len(keys) // count}")
-    return found, np.frombuffer(distances, f"<u{len(distances) // count}").astype(np.int64) + first
+    """Return the keys and ordinals of a blob, in the order of ordinals."""
+    first, count, keys, distances, marks = blob
+    if marks:
+        found = np.flatnonzero(np.unpackbits(np.frombuffer(marks, np.uint8)))
+    else:
+        found = np.frombuffer(distances, f"<u{len(distances) // count}").astype(np.int64)
+    return np.frombuffer(keys, f"<u{len(keys) // count}"), found + first
 
 
 def band_blobs(
@@ -122,6 +131,11 @@ class Components(NamedTuple):
         }
 
 
+def together(label: str, collections: list[Any]) -> Any:
+    """Return PCollections as one; a single one as it is, because a Flatten of one costs a copy of its elements."""
+    return collections[0] if len(collections) == 1 else collections | label >> beam.Flatten()
+
+
 class FindComponents(beam.PTransform):
     """((band, partition), blob) -> one `Components`."""
 
@@ -181,7 +195,7 @@ class Candidate:
       name: its id.
       text: the hash of its text: equal for equal texts only.
       length: the longer survives.
-      shingles: sorted unique shingle hashes; empty for a copy of a smaller ordinal, which has them.
+      shingles: the `minhash.halves` of its shingles; empty for a copy of a smaller ordinal, which has them.
       keys: its band keys; empty for a copy.
       kind: only what is of one kind is nearly the same: for questions, the answer.
       record: what its stage wants to know when it goes.
@@ -192,7 +206,7 @@ class Candidate:
     name: str
     text: str
     length: int
-    shingles: Hashes
+    shingles: Halves
     keys: Hashes
     kind: str = ""
     record: Any = None
@@ -296,6 +310,6 @@ class _Survivors:
         return None
 
 
-def _may_reach(a: Hashes, b: Hashes, threshold: float) -> bool:
+def _may_reach(a: Halves, b: Halves, threshold: float) -> bool:
     """Return whether the sizes of two sets allow a Jaccard index of `threshold`."""
     return min(len(a), len(b)) >= threshold * max(len(a), len(b))

@@ -18,7 +18,7 @@ from schemas.elements import Spill
 from schemas.records import Rejected, Source, StageNames, text_sha256
 from transforms.files import read_spill
 from transforms.ledger import COUNTS, SIDE_DOORS, Doors, LedgerDoFn
-from transforms.minhash import band_keys, band_keys_of, shingle_hashes, signature
+from transforms.minhash import band_keys, band_keys_of, halves, shingle_hashes, signature
 from transforms.near_duplicates import (
     Candidate,
     Components,
@@ -26,6 +26,7 @@ from transforms.near_duplicates import (
     Removal,
     band_blobs,
     resolve,
+    together,
 )
 from transforms.state import SUPERSEDED, State
 from transforms.text.hashes import words_of
@@ -76,7 +77,7 @@ class Entry(NamedTuple):
         """Return what is compared: of two that are alike the smaller pair id survives."""
         shingles = shingle_hashes(self.question)
         keys = band_keys(signature(shingles, settings.bands * settings.rows), settings.bands, settings.rows)
-        return Candidate(self.ordinal, self.pair_id, self.text, 0, shingles, keys, self.answer, self)
+        return Candidate(self.ordinal, self.pair_id, self.text, 0, halves(shingles), keys, self.answer, self)
 
 
 class DropDuplicateQuestions(beam.PTransform):
@@ -100,14 +101,13 @@ class DropDuplicateQuestions(beam.PTransform):
         self.partitions = max(1, -(-(rows + (earlier[0].questions.rows if earlier else 0)) // _ROWS_PER_PARTITION))
 
     def expand(self, spills: Any) -> Doors:
-        entries = [spills | "Entries" >> beam.Map(_entries_of)]
-        gone = [spills.pipeline | "NoneGone" >> beam.Create([])]
+        entries, gone = [spills | "Entries" >> beam.Map(_entries_of)], []
         if self.earlier:
             state, superseded = self.earlier
             entries.append(spills.pipeline | "Earlier" >> _EarlierEntries(state))
             gone.append(spills.pipeline | "GoneBefore" >> _EarlierPairsGone(state))
             gone.append(superseded | "GoneNow" >> beam.Map(lambda table: _flat(table["pair_ids"])))
-        entered = entries | "AllEntries" >> beam.Flatten()
+        entered = together("AllEntries", entries)
         components = (
             entered
             | "Sign" >> beam.FlatMap(_blobs_of, settings=self.settings, partitions=self.partitions)
@@ -117,7 +117,9 @@ class DropDuplicateQuestions(beam.PTransform):
         resolved = (
             {
                 "entries": entered | "Spread" >> beam.FlatMap(_by_partition, partitions=self.partitions),
-                "gone": gone | "Gone" >> beam.Flatten() | "SpreadGone" >> beam.FlatMap(_split_ids, self.partitions),
+                "gone": gone
+                | "Gone" >> beam.Flatten(pipeline=spills.pipeline)
+                | "SpreadGone" >> beam.FlatMap(_split_ids, self.partitions),
                 "places": components.places,
             }
             | "JoinPlaces" >> beam.CoGroupByKey()

@@ -15,7 +15,7 @@ from schemas.config_filters import DedupSettings
 from schemas.elements import CorpusPlan
 from schemas.records import text_sha256
 from transforms.files import read_rows
-from transforms.minhash import shingle_hashes, signature
+from transforms.minhash import halves, shingle_hashes, signature
 from transforms.state import DOCUMENTS, ERROR, KEPT, QUESTIONS, REJECTED, SUPERSEDED
 from transforms.text.c4 import clean
 
@@ -139,7 +139,7 @@ class _Documents(beam.DoFn):
             text = document["text"] if self.plan.clean is None else clean(document["text"], self.plan.clean)
             shingles = shingle_hashes(text)
             row |= {"text_sha256": text_sha256(text), "length": len(text)}
-            row |= {"signature": signature(shingles, self.permutations), "shingles": shingles}
+            row |= {"signature": signature(shingles, self.permutations), "shingles": halves(shingles)}
         return row
 
 

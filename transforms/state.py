@@ -37,13 +37,13 @@ DOCUMENTS: Final = pa.schema(
         pa.field("text_sha256", pa.string()),
         pa.field("length", pa.int64()),
         pa.field("signature", pa.list_(pa.uint32())),
-        pa.field("shingles", pa.list_(pa.uint64())),
+        pa.field("shingles", pa.list_(pa.uint32())),
     ]
 )
 """A document that reached deduplication: the hash of its text in the corpus, its outcome and its pairs.
 
 Kept has pairs, rejected has none, superseded stands for a text that a later one replaced. Kept ones have what a
-comparison needs: hash and characters of the text as it went on, MinHash signature, sorted shingle hashes.
+comparison needs: hash and characters of the text as it went on, MinHash signature, `minhash.halves` of its shingles.
 """
 
 QUESTIONS: Final = pa.schema([pa.field(name, pa.string()) for name in ("pair_id", "question", "answer")])
@@ -53,7 +53,7 @@ SCHEMAS: Final = {"documents": DOCUMENTS, "questions": QUESTIONS}
 _RUN: Final = "run.json"
 _SUCCESS: Final = "_SUCCESS"
 GROUP_ROWS: Final = 4096
-"""Rows of a row group: some 15 MB of documents with their shingles."""
+"""Rows of a row group: some 8 MB of documents with signature and shingles."""
 
 
 class StateError(ValueError):

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from schemas.config_filters import DedupSettings
 from schemas.records import text_sha256
 from tests.support import collect
-from transforms.minhash import jaccard, shingle_hashes
+from transforms.minhash import halves, jaccard, shingle_hashes
 from transforms.near_duplicates import (
     EXACT,
     Candidate,
@@ -32,12 +32,12 @@ NONE = np.array([], np.uint64)
 def candidate(
     ordinal: int, text: str, name: str | None = None, keys: tuple[int, ...] = (7,), kind: str = ""
 ) -> Candidate:
-    shingles, found = shingle_hashes(text), np.array(keys, np.uint64)
+    shingles, found = halves(shingle_hashes(text)), np.array(keys, np.uint64)
     return Candidate(ordinal, name or f"d{ordinal}", text_sha256(text), len(text), shingles, found, kind)
 
 
 def copy_of(ordinal: int, text: str, name: str | None = None) -> Candidate:
-    return Candidate(ordinal, name or f"d{ordinal}", text_sha256(text), len(text), NONE, NONE)
+    return Candidate(ordinal, name or f"d{ordinal}", text_sha256(text), len(text), NONE.astype(np.uint32), NONE)
 
 
 def words(*numbers: range) -> str:
@@ -164,21 +164,23 @@ def test_any_component_keeps_a_survivor_whatever_the_order(crowd: list[Candidate
 
 
 @given(
-    st.lists(st.tuples(st.integers(0, 2**64 - 1), st.integers(-(2**40), 2**40)), min_size=1),
+    st.dictionaries(st.integers(-(2**40), 2**40) | st.integers(0, 40), st.integers(0, 2**64 - 1), min_size=1),
     st.sampled_from([np.uint32, np.uint64]),
 )
-def test_blobs_are_as_they_were(rows: list[tuple[int, int]], kind: type) -> None:
-    keys = np.array([key for key, _ in rows], np.uint64).astype(kind)
-    ordinals = np.array([ordinal for _, ordinal in rows], np.int64)
-    found = unpack(pack(keys, ordinals))
-    assert found[0].tolist() == keys.tolist() and found[1].tolist() == ordinals.tolist()
+def test_blobs_are_as_they_were(rows: dict[int, int], kind: type) -> None:
+    keys = np.array(list(rows.values()), np.uint64).astype(kind)
+    found = unpack(pack(keys, np.array(list(rows), np.int64)))
+    assert dict(zip(found[1].tolist(), found[0].tolist(), strict=True)) == dict(zip(rows, keys.tolist(), strict=True))
+    assert found[0].dtype == keys.dtype and found[1].dtype == np.int64
 
 
-def test_a_document_takes_six_bytes_a_band_and_ten_for_its_text() -> None:
+@pytest.mark.parametrize(("step", "a_key"), [(1, 1 / 8), (7, 7 / 8), (100, 2), (10**5, 4), (10**9, 8)])
+def test_a_document_takes_four_bytes_a_band_and_eight_for_its_text(step: int, a_key: float) -> None:
     generator = np.random.default_rng(0)
     bands, exact = generator.integers(0, 2**63, (256, 20)).astype(np.uint64), np.arange(256, dtype=np.uint64)
-    blobs = list(band_blobs(bands, exact, np.arange(256) * 7 + 10**9, 1))
-    assert sum(len(keys) + len(distances) for _, (_, _, keys, distances) in blobs) == 256 * (20 * 6 + 10)
+    blobs = [blob for _, blob in band_blobs(bands, exact, np.arange(256) * step + 10**9, 1)]
+    assert sum(len(keys) for _, _, keys, _, _ in blobs) == 256 * (20 * 4 + 8)
+    assert sum(len(part) for blob in blobs for part in blob[3:]) <= 21 * (256 * a_key + 1)
 
 
 @pytest.mark.parametrize("partitions", [1, 3])
