@@ -8,12 +8,14 @@ from __future__ import annotations
 import dataclasses
 import functools
 import hashlib
+import itertools
 import types
 import typing
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+import numpy as np
 import pyarrow as pa
 
 
@@ -207,6 +209,17 @@ class DocumentVerdicts:
 def text_sha256(text: str) -> str:
     """Return the SHA-256 of a text's UTF-8 bytes, in hexadecimal."""
     return hashlib.sha256(text.encode("utf-8")).hexdigest()
+
+
+def text_hashes(texts: pa.ChunkedArray) -> list[str]:
+    """Return the `text_sha256` of each string of a column without nulls, without a Python string of it."""
+    found = []
+    for chunk in texts.chunks:
+        _, offsets, data = chunk.buffers()
+        ends = np.frombuffer(offsets, np.int32)[chunk.offset : chunk.offset + len(chunk) + 1].tolist()
+        view = memoryview(data or b"")
+        found += [hashlib.sha256(view[start:end]).hexdigest() for start, end in itertools.pairwise(ends)]
+    return found
 
 
 def pair_id(doc_id: str, sha256: str, persona: str) -> str:

@@ -32,7 +32,7 @@ from transforms.near_duplicates import (
     Ordinals,
     Removal,
     band_blobs,
-    resolve,
+    resolve_packed,
     together,
 )
 from transforms.state import KEPT, State
@@ -165,13 +165,13 @@ class _ByRowGroup(beam.DoFn):
 
 
 class _ReadCandidates(beam.DoFn):
-    """(row group, `Places`) -> (root, Candidate)."""
+    """(row group, `Places`) -> (root, packed Candidate)."""
 
     def __init__(self, plan: CorpusPlan, settings: DedupSettings) -> None:
         self.plan = plan
         self.settings = settings
 
-    def process(self, element: tuple[int, Places]) -> Iterator[tuple[int, Candidate]]:
+    def process(self, element: tuple[int, Places]) -> Iterator[tuple[int, bytes]]:
         index, (rows, roots, copies) = element
         group = self.plan.group(index)
         places = zip(roots.tolist(), copies.tolist(), read_documents(self.plan, group, rows), strict=True)
@@ -184,7 +184,8 @@ class _ReadCandidates(beam.DoFn):
                 )
                 shingles, keys = _NONE if copy else next(scans)
                 ordinal, name, sha256 = group.first_row + row, source.doc_id or "", source.text_sha256 or ""
-                yield root, Candidate(ordinal, name, sha256, len(text), shingles, keys, record=source)
+                candidate = Candidate(ordinal, name, sha256, len(text), shingles, keys, record=source)
+                yield root, candidate.packed()
 
     def _scans(self, texts: list[str]) -> Iterator[tuple[Halves, Hashes]]:
         words = words_of(pa.array(texts, pa.string()))
@@ -221,13 +222,13 @@ class _SignEarlier(beam.PTransform):
 
 
 class _ReadEarlier(beam.DoFn):
-    """(row group of the state's documents, {places, gone}) -> (root, Candidate)."""
+    """(row group of the state's documents, {places, gone}) -> (root, packed Candidate)."""
 
     def __init__(self, settings: DedupSettings, state: State) -> None:
         self.settings = settings
         self.state = state
 
-    def process(self, element: tuple[int, dict[str, Iterable[Any]]]) -> Iterator[tuple[int, Candidate]]:
+    def process(self, element: tuple[int, dict[str, Iterable[Any]]]) -> Iterator[tuple[int, bytes]]:
         index, joined = element
         documents = self.state.documents
         gone = {row for rows in joined["gone"] for row in rows.tolist()}
@@ -237,18 +238,16 @@ class _ReadEarlier(beam.DoFn):
             keys = _bands(table["signature"], self.settings)
             found = table.drop_columns(["signature"]).to_pylist()
             for row, root, own, values in zip(rows.tolist(), roots.tolist(), keys, found, strict=True):
-                yield (
-                    root,
-                    Candidate(
-                        ordinal=int(documents.first_row[index]) + row,
-                        name=values["doc_id"],
-                        text=values["text_sha256"],
-                        length=values["length"],
-                        shingles=np.array(values["shingles"], np.uint32),
-                        keys=own,
-                        gone=row in gone,
-                    ),
+                candidate = Candidate(
+                    ordinal=int(documents.first_row[index]) + row,
+                    name=values["doc_id"],
+                    text=values["text_sha256"],
+                    length=values["length"],
+                    shingles=np.array(values["shingles"], np.uint32),
+                    keys=own,
+                    gone=row in gone,
                 )
+                yield root, candidate.packed()
 
 
 def _bands(signatures: pa.ChunkedArray, settings: DedupSettings) -> Hashes:
@@ -259,7 +258,7 @@ def _bands(signatures: pa.ChunkedArray, settings: DedupSettings) -> Hashes:
 
 
 class _Verify(LedgerDoFn):
-    """(root, its Candidates) -> (row group, rows int64[n] to remove)."""
+    """(root, its packed Candidates) -> (row group, rows int64[n] to remove)."""
 
     stage = STAGE
 
@@ -267,8 +266,8 @@ class _Verify(LedgerDoFn):
         self.plan = plan
         self.settings = settings
 
-    def process(self, component: tuple[int, Iterable[Candidate]]) -> Iterator[Any]:
-        removals, comparisons, capped = resolve(component[1], self.settings)
+    def process(self, component: tuple[int, Iterable[bytes]]) -> Iterator[Any]:
+        removals, comparisons, capped = resolve_packed(component[1], self.settings)
         self.ledger.figure("comparisons", comparisons)
         self.ledger.figure("capped", capped)
         self.ledger.reject([_rejected(removal) for removal in removals])

@@ -17,7 +17,7 @@ from schemas.records import (
     DocumentVerdicts,
     ScreenVerdict,
     arrow_schema,
-    text_sha256,
+    text_hashes,
     to_table,
 )
 from transforms.files import ShardKey, open_parquet, read_batches, replacing, run_metadata, shard_count, shard_path
@@ -228,5 +228,5 @@ def _verdicts(plan: CorpusPlan, picked: pa.Table, selection: Selection, done: in
         return to_table(DocumentVerdicts, verdicts).to_struct_array().combine_chunks()
     schema = arrow_schema(DocumentVerdicts)
     columns = {field.name: pa.nulls(picked.num_rows, field.type) for field in schema}
-    columns["text_sha256"] = pa.array(map(text_sha256, picked[plan.columns["text"]].to_pylist()), pa.string())
+    columns["text_sha256"] = pa.array(text_hashes(picked[plan.columns["text"]].cast(pa.string())), pa.string())
     return pa.table(columns, schema).to_struct_array().combine_chunks()

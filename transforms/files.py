@@ -17,7 +17,7 @@ from apache_beam.io.filesystem import CompressionTypes
 from apache_beam.io.filesystems import FileSystems
 
 from schemas.elements import DOCUMENT_COLUMNS, CorpusPlan, RowGroup, Spill
-from schemas.records import text_sha256
+from schemas.records import text_hashes
 from transforms.text.c4 import clean
 
 BATCH_BYTES = 16 << 20
@@ -66,16 +66,15 @@ def read_rows(plan: CorpusPlan, group: RowGroup) -> Iterator[tuple[int, pa.Table
             first += batch.num_rows
 
 
-def document_table(rows: Any, raw: pa.Table, texts: list[str]) -> pa.Table:
+def document_table(rows: Any, raw: pa.Table) -> pa.Table:
     """Return some rows of the corpus as `DOCUMENT_COLUMNS`.
 
     Args:
       rows: int[n], their numbers within the row group.
       raw: them as `read_rows` has them, each with an id and a text of valid UTF-8.
-      texts: those texts.
     """
     columns = {"row": pa.array(rows, pa.int64()), "doc_id": raw["id"], "text": raw["text"]}
-    columns["text_sha256"] = pa.array(map(text_sha256, texts), pa.string())
+    columns["text_sha256"] = pa.array(text_hashes(raw["text"]), pa.string())
     for name in DOCUMENT_COLUMNS.names:
         if name not in columns:
             columns[name] = raw[name] if name in raw.column_names else pa.nulls(len(rows), pa.string())

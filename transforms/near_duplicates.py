@@ -8,6 +8,7 @@ have ordinals below 0.
 from __future__ import annotations
 
 import dataclasses
+import pickle
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -212,6 +213,10 @@ class Candidate:
     record: Any = None
     gone: bool = False
 
+    def packed(self) -> bytes:
+        """Return it as bytes: a runner that holds what it groups decoded then holds a third."""
+        return pickle.dumps(self)
+
 
 @dataclass(frozen=True, slots=True)
 class Removal:
@@ -233,6 +238,11 @@ class Resolution(NamedTuple):
     removals: list[Removal]
     comparisons: int
     capped: int
+
+
+def resolve_packed(component: Iterable[bytes], settings: DedupSettings) -> Resolution:
+    """Return `resolve` of the candidates that were packed."""
+    return resolve(map(pickle.loads, component), settings)
 
 
 def resolve(candidates: Iterable[Candidate], settings: DedupSettings) -> Resolution:

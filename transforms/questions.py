@@ -25,7 +25,7 @@ from transforms.near_duplicates import (
     FindComponents,
     Removal,
     band_blobs,
-    resolve,
+    resolve_packed,
     together,
 )
 from transforms.state import SUPERSEDED, State
@@ -217,10 +217,8 @@ class _ByPartition(beam.DoFn):
             yield number, (members[inside], roots[inside])
 
 
-def _candidates(
-    element: tuple[int, dict[str, Iterable[Any]]], settings: DedupSettings
-) -> Iterator[tuple[int, Candidate]]:
-    """Yield (root, Candidate) of one partition's questions that share a key with another."""
+def _candidates(element: tuple[int, dict[str, Iterable[Any]]], settings: DedupSettings) -> Iterator[tuple[int, bytes]]:
+    """Yield (root, packed Candidate) of one partition's questions that share a key with another."""
     joined = element[1]
     root_of = {
         member: root
@@ -231,19 +229,19 @@ def _candidates(
     for entry in (entry for entries in joined["entries"] for entry in entries):
         root = root_of.get(entry.ordinal)
         if root is not None and not (entry.path is None and entry.pair_id in gone):
-            yield root, entry.candidate(settings)
+            yield root, entry.candidate(settings).packed()
 
 
 class _Verify(LedgerDoFn):
-    """(root, its Candidates) -> (scratch file, (row, Removal))."""
+    """(root, its packed Candidates) -> (scratch file, (row, Removal))."""
 
     stage = STAGE
 
     def __init__(self, settings: DedupSettings) -> None:
         self.settings = settings
 
-    def process(self, component: tuple[int, Iterable[Candidate]]) -> Iterator[tuple[str, tuple[int, Removal]]]:
-        removals, comparisons, capped = resolve(component[1], self.settings)
+    def process(self, component: tuple[int, Iterable[bytes]]) -> Iterator[tuple[str, tuple[int, Removal]]]:
+        removals, comparisons, capped = resolve_packed(component[1], self.settings)
         self.ledger.figure("comparisons", comparisons)
         self.ledger.figure("capped", capped)
         for removal in removals:

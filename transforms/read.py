@@ -9,6 +9,7 @@ from typing import Any, Final
 import apache_beam as beam
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from schemas.config import Columns
 from schemas.elements import Batch, CorpusPlan, RowGroup
@@ -228,19 +229,19 @@ class _ReadRowGroup(LedgerDoFn):
             self.ledger.fail([Failed(None, None, self.stage, "invalid_utf8", message, 1, source)])
         if garbled:
             rows, raw = np.delete(rows, list(garbled)), raw.take(np.delete(np.arange(raw.num_rows), list(garbled)))
-        texts = raw["text"].to_pylist()
-        reasons = list(map(missing, raw["id"].to_pylist(), texts))
-        if any(reasons):
-            absent = [place for place, reason in enumerate(reasons) if reason]
+        if absent := _missing(raw):
+            places = np.array(list(absent))
             self.ledger.reject(
                 [
-                    Rejected(values["id"], None, self.stage, reasons[place] or "", None, source_of(group, row, values))
-                    for place, row, values in zip(absent, rows[absent], raw.take(absent).to_pylist(), strict=True)
+                    Rejected(values["id"], None, self.stage, reason, None, source_of(group, row, values))
+                    for reason, row, values in zip(
+                        absent.values(), rows[places], raw.take(places).to_pylist(), strict=True
+                    )
                 ]
             )
-            there = np.delete(np.arange(raw.num_rows), absent)
-            rows, raw, texts = rows[there], raw.take(there), [texts[place] for place in there]
-        return document_table(rows, raw, texts)
+            there = np.delete(np.arange(raw.num_rows), places)
+            rows, raw = rows[there], raw.take(there)
+        return document_table(rows, raw)
 
 
 def source_of(group: RowGroup, row: int, values: dict[str, str | None]) -> Source:
@@ -262,6 +263,16 @@ def _garbled(raw: pa.Table) -> dict[int, str]:
             except UnicodeDecodeError as error:
                 found[place] = _one_line(error)
         return found
+
+
+def _missing(raw: pa.Table) -> dict[int, str]:
+    """Return the places of the rows that are no documents, each with the reason."""
+    # What begins with a letter, a digit or a mark of ASCII is not blank: few texts are left to be looked at one by one.
+    plain = pc.and_(pc.is_valid(raw["id"]), pc.fill_null(pc.match_substring_regex(raw["text"], "^[!-~]"), False))
+    suspects = np.flatnonzero(~plain.to_numpy())
+    rows = raw.select(["id", "text"]).take(suspects).to_pylist()
+    reasons = {place: missing(row["id"], row["text"]) for place, row in zip(suspects.tolist(), rows, strict=True)}
+    return {place: reason for place, reason in reasons.items() if reason}
 
 
 def missing(doc_id: str | None, text: str | None) -> str | None:

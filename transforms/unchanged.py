@@ -230,8 +230,7 @@ class _ReadNews(LedgerDoFn):
         members, unchanged = (np.sort(np.concatenate([none, *joined[name]])) for name in ("members", "unchanged"))
         for first, raw in read_rows(self.plan, group):
             rows = members[np.searchsorted(members, first) : np.searchsorted(members, first + raw.num_rows)]
-            picked = raw.take(pa.array(rows - first))
-            batch = Batch(group, document_table(rows, picked, picked["text"].to_pylist()))
+            batch = Batch(group, document_table(rows, raw.take(pa.array(rows - first))))
             known = np.isin(rows, unchanged)
             sources = batch.sources(np.flatnonzero(known).tolist())
             # Reading has counted them as kept already.
