@@ -33,12 +33,10 @@ import pyarrow.parquet as pq
 from bench.measure import (
     OURS,
     REPOSITORY,
-    ROUNDS,
     Contender,
     Result,
     corpus_files,
     lay_out,
-    median,
     peer,
     results,
     webscale_rl,
@@ -47,10 +45,6 @@ from schemas.config_filters import DedupSettings
 
 _BINS: Final = ((0.9, 1.0), (0.8, 0.9), (0.75, 0.8), (0.7, 0.75))
 _SHINGLE_WORDS: Final = 5
-_COPIES: Final = (1, 2, 4)
-_WORD: Final = re.compile(r"\w+")
-# A single letter, so that a copy's texts are hardly longer.
-_SUFFIXES: Final = ("", "q", "j", "v")
 
 Pairs = Sequence[tuple[str, str, float]]
 
@@ -60,36 +54,6 @@ def lay_out_twins(path: str, scratch: Path) -> None:
     (scratch / "twins").mkdir()
     document = next(pq.ParquetFile(path).iter_batches(batch_size=1))
     pq.write_table(pa.Table.from_batches([document, document]), scratch / "twins" / "twins.parquet")
-
-
-def lay_out_copies(paths: Sequence[str], scratch: Path) -> None:
-    """Lay the corpus out several times over, in directories `times-2` and so on.
-
-    Each copy's words end in a letter of its own, so that a document has its duplicates within its copy and none in
-    another: memory is that of as many different documents.
-    """
-    for number, path in enumerate(paths):
-        for copy in range(_COPIES[-1]):
-            made = scratch / f"copy-{copy}-{number:05}.parquet"
-            rewrite(path, made, _SUFFIXES[copy])
-            for times in _COPIES:
-                if copy < times:
-                    (scratch / f"times-{times}").mkdir(exist_ok=True)
-                    (scratch / f"times-{times}" / made.name).symlink_to(made)
-
-
-def rewrite(path: str, made: Path, suffix: str) -> None:
-    """Write a corpus file again, row group by row group, a suffix on every id and every word."""
-    file = pq.ParquetFile(path)
-    with pq.ParquetWriter(made, file.schema_arrow, compression="zstd") as writer:
-        for group in range(file.num_row_groups):
-            table = file.read_row_group(group)
-            for name in ("id", "text"):
-                texts = [
-                    text and _WORD.sub(rf"\g<0>{suffix}", text) for text in table[name].cast(pa.string()).to_pylist()
-                ]
-                table = table.set_column(table.schema.get_field_index(name), name, pa.array(texts, pa.string()))
-            writer.write_table(table.cast(file.schema_arrow))
 
 
 def ids_in(paths: Iterable[Path | str]) -> set[str]:
@@ -181,23 +145,6 @@ def report_precision(similarities: Sequence[float], threshold: float) -> None:
     )
 
 
-def report_memory(ours: Contender, documents: int, scratch: Path) -> None:
-    """Print our peak memory on the corpus and on more documents like it."""
-    base, _ = median(ours.command, scratch / "empty", ROUNDS)
-    print(f"\npeak memory of webscale-rl: {base.peak / 1e6:,.0f} MB without rows")
-    peaks = {}
-    for times in _COPIES:
-        used, _ = median(ours.command, scratch / f"times-{times}", ROUNDS)
-        peaks[times] = used.peak
-        print(
-            f"{times} x {documents:,} documents: {used.peak / 1e6:,.0f} MB,"
-            f" {(used.peak - base.peak) / (times * documents):,.0f} bytes a document above that",
-            flush=True,
-        )
-    more = (peaks[_COPIES[-1]] - peaks[1]) / ((_COPIES[-1] - 1) * documents)
-    print(f"each further document: {more:,.0f} bytes")
-
-
 def main() -> None:
     """Read the flags, measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -227,8 +174,6 @@ def main() -> None:
         kept = {name: ids_in(found[name].output.glob(contenders[name].kept)) for name in found}
         report_removals(ids, pairs, kept)
         report_precision(true_similarities(paths, found[OURS].output / "rejected"), DedupSettings().threshold)
-        lay_out_copies(paths, scratch)
-        report_memory(contenders[OURS], documents, scratch)
 
 
 if __name__ == "__main__":

@@ -251,10 +251,9 @@ class _ReadEarlier(beam.DoFn):
 
 
 def _bands(signatures: pa.ChunkedArray, settings: DedupSettings) -> Hashes:
-    """Return the band keys of stored signatures, which may have more minima than are asked for."""
-    wanted = settings.bands * settings.rows
-    minima = np.array([signature[:wanted] for signature in signatures.to_pylist()], np.uint32)
-    return band_keys(minima.reshape(-1, wanted), settings.bands, settings.rows)
+    """Return the band keys of one run's stored signatures, which may have more minima than are asked for."""
+    minima = pc.list_flatten(signatures).to_numpy().reshape(len(signatures), -1)
+    return band_keys(minima[:, : settings.bands * settings.rows], settings.bands, settings.rows)
 
 
 class _Verify(LedgerDoFn):
