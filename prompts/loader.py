@@ -37,6 +37,7 @@ _TEMPLATE_VARIABLES: Final[Mapping[str, frozenset[str]]] = {
     "system": frozenset(),
     "document": _FENCED,
     "exemplar": frozenset({"persona", "passage", "reply"}),
+    "repair": frozenset({"error"}),
     **{stage: names - _FENCED for stage, names in VARIABLES.items()},
 }
 _COVERED_TYPES: Final = tuple(kind for kind in ANSWER_TYPES if kind != "expression")
@@ -91,6 +92,11 @@ class PromptSet:
             {"role": "system", "content": Template(self.templates["system"]).substitute()},
             {"role": "user", "content": user},
         )
+
+    @property
+    def repair(self) -> str:
+        """What follows a reply that was not valid: a template with the one variable `$error`."""
+        return self.templates["repair"]
 
     def few_shots(self, domain: str, seed: str, count: int = 2) -> str:
         """Return distinct exemplars of a domain, rendered and joined by blank lines.
@@ -236,7 +242,8 @@ def _check_variables(stage: Stage, variables: Mapping[str, str]) -> None:
 
 def _fingerprint(stage: Stage, templates: Mapping[str, str], pool: Mapping[str, tuple[str, ...]]) -> str:
     # The rendered pool holds exemplar.txt and every exemplar.
-    parts = [templates["system"], templates["document"], templates[stage], json_schema(stage)]
+    shared = (templates[name] for name in ("system", "document", "repair"))
+    parts = [*shared, templates[stage], json_schema(stage)]
     if "exemplars" in VARIABLES[stage]:
         parts.append({domain: list(shots) for domain, shots in pool.items()})
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]

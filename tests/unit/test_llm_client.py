@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import CancelledError
 from pathlib import Path
 
@@ -42,12 +42,14 @@ class Script:
         self.outcomes = list(outcomes)
         self.hold = hold
         self.calls = 0
+        self.heard: list[tuple[Mapping[str, str], ...]] = []
         self.inside = 0
         self.most = 0
 
     async def complete(self, request: Request, settings: Settings) -> Completion:
         outcome = self.outcomes[min(self.calls, len(self.outcomes) - 1)]
         self.calls += 1
+        self.heard.append(request.messages)
         self.inside += 1
         self.most = max(self.most, self.inside)
         try:
@@ -204,25 +206,39 @@ def test_eight_attempts_and_no_more(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("bad", "kind"), [(PROSE, Kind.INVALID), (CUT, Kind.TRUNCATED)])
-def test_a_useless_answer_is_paid_kept_and_asked_for_twice_more(tmp_path: Path, bad: Completion, kind: Kind) -> None:
+def test_a_useless_answer_is_paid_kept_and_asked_for_once_more(tmp_path: Path, bad: Completion, kind: Kind) -> None:
     time, engine = Time(), Script(bad)
     (outcome,) = ask(tmp_path, engine, request(), time=time)
     assert isinstance(outcome, Unanswered)
-    assert (outcome.kind, outcome.attempts, time.slept) == (kind, 3, [])
-    assert usage(outcome)["prompt_tokens"] == 300
+    assert (outcome.kind, outcome.attempts, time.slept) == (kind, 2, [])
+    assert usage(outcome)["prompt_tokens"] == 200
     cache = ResponseCache(str(tmp_path))
-    assert [(name, entry.valid) for name, entry in cache.entries()] == [(outcome.call.key, False)] * 3
+    assert [(name, entry.valid) for name, entry in cache.entries()] == [(outcome.call.key, False)] * 2
     (later,) = ask(tmp_path, Script(GOOD), request())
     assert isinstance(later, Answered)
     assert usage(later)["calls"] == 1
 
 
-def test_a_useless_answer_and_then_a_good_one(tmp_path: Path) -> None:
-    (outcome,) = ask(tmp_path, Script(PROSE, CUT, GOOD), request())
+def test_an_invalid_answer_is_sent_back_with_what_is_wrong_and_its_repair_answers_the_request(tmp_path: Path) -> None:
+    asked = dataclasses.replace(request(), repair="No: $error!")
+    engine = Script(PROSE, failing(Kind.TRANSIENT), GOOD)
+    (outcome,) = ask(tmp_path, engine, asked)
     assert isinstance(outcome, Answered)
     assert usage(outcome)["calls"] == 3
-    (again,) = ask(tmp_path, Script(failing(Kind.BAD_REQUEST)), request())
+    objection = {"role": "user", "content": "No: no JSON object in: Well, let me think.!"}
+    repair = (*asked.messages, {"role": "assistant", "content": PROSE.text}, objection)
+    assert engine.heard == [asked.messages, repair, repair]
+    (again,) = ask(tmp_path, Script(failing(Kind.BAD_REQUEST)), asked)
     assert isinstance(again, Answered)
+    assert outcome.call == again.call
+
+
+@pytest.mark.parametrize("bad", [CUT, Completion(" \n", "stop", 100, 1)])
+def test_what_has_nothing_to_repair_is_asked_for_again(tmp_path: Path, bad: Completion) -> None:
+    engine = Script(bad, GOOD)
+    (outcome,) = ask(tmp_path, engine, request())
+    assert isinstance(outcome, Answered)
+    assert engine.heard == [request().messages] * 2
 
 
 @pytest.mark.parametrize("kind", [Kind.REFUSED, Kind.TOO_LONG, Kind.BAD_REQUEST])

@@ -244,6 +244,7 @@ def test_fingerprints_are_16_hexadecimal_digits_and_repeat(shipped: PromptSet) -
     [
         ("system", "untrusted", "suspect", set(STAGES)),
         ("document", "begins", "starts", set(STAGES)),
+        ("repair", "cannot be used", "is of no use", set(STAGES)),
         ("exemplar", "Passage:", "Source:", {"generate"}),
         *((stage, "Task:", "Your task:", {stage}) for stage in STAGES),
     ],

@@ -110,8 +110,9 @@ class ModelClient:
     An answer in the cache is replayed. Identical requests in flight at once are one call. Otherwise a call waits for
     its place (`concurrency` in all, fewer where an endpoint throttles); its completion is in the cache before anyone
     sees it. What may pass (an overload, a lost connection, a timeout) is tried again after a wait that occupies no
-    place, an invalid or cut-off answer is asked for again at once. A key that is refused or a model that does not exist
-    breaks the endpoint: no request calls it again. The embedded engine neither waits nor retries.
+    place. Once, and at once, an answer that is cut off is asked for again, and an invalid one is sent back with what is
+    wrong with it. A key that is refused or a model that does not exist breaks the endpoint: no request calls it again.
+    The embedded engine neither waits nor retries.
 
     Args:
       settings: the models, the cache and the limits.
@@ -208,30 +209,35 @@ class ModelClient:
     async def _answer(self, request: Request, settings: Settings, call: Call) -> Answered | Unanswered:
         meter = Meter(request.stage, settings.model)
         retries = Retries(1 if settings.embedded else self._settings.max_attempts, self._random)
+        asked = request
         while True:
-            outcome = await self._attempt(request, settings, call, meter)
+            reply, outcome = await self._attempt(asked, settings, call, meter)
             if isinstance(outcome, BaseModel):
                 return Answered(outcome, call, meter.counts)
             delay = retries.delay(outcome)
             if delay is None:
                 return Unanswered(outcome, call, meter.counts, meter.calls)
+            if outcome.kind is Kind.INVALID and reply.strip():
+                asked = request.repaired(reply, str(outcome))
             if delay:
                 await self._sleep(delay)
 
-    async def _attempt(self, request: Request, settings: Settings, call: Call, meter: Meter) -> BaseModel | ModelError:
-        """Call the model once, keep what it says, and return the answer or what was wrong."""
+    async def _attempt(
+        self, request: Request, settings: Settings, call: Call, meter: Meter
+    ) -> tuple[str, BaseModel | ModelError]:
+        """Call the model once and keep what it says; return that, and the answer in it or what was wrong."""
         try:
             completion = await self._complete(request, settings, meter)
         except ModelError as error:
             meter.failed(error.kind)
-            return error
+            return "", error
         meter.paid(completion)
         outcome = _parsed(request.stage, completion)
         valid = isinstance(outcome, BaseModel)
         self._cache.put(call.key, Entry(request.stage, settings.model, request.prompt, completion, valid))
         if isinstance(outcome, ModelError):
             meter.failed(outcome.kind)
-        return outcome
+        return completion.text, outcome
 
     async def _complete(self, request: Request, settings: Settings, meter: Meter) -> Completion:
         if self._embedded is not None and settings.embedded:

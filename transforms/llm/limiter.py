@@ -13,8 +13,8 @@ BACKOFF_BASE_S: Final = 0.5
 BACKOFF_CAP_S: Final = 30.0
 RETRY_AFTER_CAP_S: Final = 120.0
 REFUSED_IN_A_ROW: Final = 3
-MAX_REASKED: Final = 2
-"""Times an answer that is invalid or cut off is asked for again."""
+MAX_REASKED: Final = 1
+"""Times a request is asked again because its reply was invalid or cut off."""
 
 _WORTH_A_RETRY: Final = frozenset({Kind.TRANSIENT, Kind.THROTTLED, Kind.TIMEOUT})
 _WORTH_ASKING_AGAIN: Final = frozenset({Kind.INVALID, Kind.TRUNCATED})

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import enum
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
+from string import Template
 from typing import Any, Final, Protocol
 
 from schemas.answers import Stage
@@ -23,6 +25,7 @@ class Request:
       messages: the rendered chat messages, each `{"role": ..., "content": ...}`.
       schema: the JSON Schema of the answer, sent as `response_format`.
       prompt: the fingerprint of the prompt.
+      repair: what is said to a reply that is not valid, a `string.Template` with `$error`.
       sample: distinguishes repeated samples of one request in the cache.
     """
 
@@ -31,7 +34,14 @@ class Request:
     messages: tuple[Mapping[str, str], ...]
     schema: Mapping[str, Any]
     prompt: str
+    repair: str = "$error"
     sample: int = 0
+
+    def repaired(self, reply: str, error: str) -> Request:
+        """Return the request that follows a reply which was not valid: the conversation so far, and what was wrong."""
+        said = {"role": "assistant", "content": reply}
+        objection = {"role": "user", "content": Template(self.repair).substitute(error=error)}
+        return dataclasses.replace(self, messages=(*self.messages, said, objection))
 
 
 @dataclass(frozen=True, slots=True)

@@ -143,6 +143,7 @@ def document_request(prompts: PromptSet, stage: Stage, document: Document, **var
         messages=prompts.render(stage, variables),
         schema=json_schema(stage),
         prompt=prompts.fingerprint(stage),
+        repair=prompts.repair,
     )
 
 
