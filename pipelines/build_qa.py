@@ -34,9 +34,7 @@ def build_qa(pipeline: beam.Pipeline, run: Run) -> Any:
     batches = doors.past(batches | "FilterHeuristics" >> FilterHeuristics(config.filters))
     if ends == "filter":
         return doors.documents(batches | SelectBatches())
-    selections = doors.past(
-        batches | "DropNearDuplicates" >> DropNearDuplicates(plan, config.dedup, doors.earlier_documents)
-    )
+    selections = doors.past(batches | "DropNearDuplicates" >> DropNearDuplicates(plan, config.dedup, doors.earlier))
     if ends == "dedup":
         return doors.documents(selections)
 
@@ -56,7 +54,7 @@ def build_qa(pipeline: beam.Pipeline, run: Run) -> Any:
     pairs = documents | "SpillPairs" >> SpillPairs(run.facts.scratch)
     if ends in ("generate", "check", "judge"):
         return doors.pairs(pairs | ReadPairs())
-    compare = DropDuplicateQuestions(config.dedup, plan.rows, doors.earlier_pairs)
+    compare = DropDuplicateQuestions(config.dedup, plan.rows, doors.earlier)
     pairs = doors.past(pairs | "DropDuplicateQuestions" >> compare)
     return doors.pairs(pairs) if ends else doors.qa(pairs)
 

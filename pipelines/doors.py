@@ -55,14 +55,9 @@ class SideDoors:
         return self.past(news.doors)
 
     @property
-    def earlier_documents(self) -> tuple[State, Any] | None:
-        """The documents of earlier runs to compare with: the state and what is gone of it."""
+    def earlier(self) -> tuple[State, Any] | None:
+        """The documents and pairs of earlier runs to compare with: the state and what is gone of it."""
         return None if self.news is None else (self.news.state, self.news.gone)
-
-    @property
-    def earlier_pairs(self) -> tuple[State, Any] | None:
-        """The pairs of earlier runs to compare with: the state and what this run supersedes."""
-        return None if self.news is None else (self.news.state, self.news.superseded)
 
     def documents(self, selections: Any) -> Any:
         """End the run with `documents/`."""

@@ -21,7 +21,7 @@ from apache_beam.options.pipeline_options import PipelineOptions, SetupOptions, 
 from pipelines.build_qa import build_qa
 from pipelines.doors import Run
 from pipelines.options import RunOptions, UsageError, input_files
-from pipelines.rundir import SCRATCH, check_run, check_state, read_manifest, take_run
+from pipelines.rundir import check_run, check_state, read_manifest, take_run, using
 from pipelines.summary import first_error, progress, summary
 from prompts import PromptSet, load_prompts
 from schemas.answers import Stage
@@ -37,7 +37,7 @@ from transforms.llm.preflight import PreflightError, check_models
 from transforms.llm.requests import Settings
 from transforms.quality import QualityRule
 from transforms.read import CorpusError, plan_corpus
-from transforms.state import State, StateError, forget, open_state
+from transforms.state import State, StateError, forget, open_state, withdraw
 
 LOCAL_RUNNER: Final = "apache_beam.runners.portability.fn_api_runner.FnApiRunner"
 _PACKAGES: Final = ("webscale-rl", "apache-beam", "litellm", "pyarrow", "numpy", "pydantic", "json-repair")
@@ -73,7 +73,6 @@ def run(options: RunOptions) -> int:
     _check_models(settings)
     facts = RunFacts(
         output=output,
-        scratch=f"{output}/{SCRATCH}",
         until=config.until,
         expected_rows=plan.rows,
         max_error_share=config.max_error_share,
@@ -84,11 +83,14 @@ def run(options: RunOptions) -> int:
     )
     client = ClientSettings(settings, config.cache_directory, per_worker(config.concurrency, options.beam))
     pipeline = _pipeline(options.beam, Run(config, plan, prompts, client, facts))
-    take_run(output, facts.run_id)
-    if state is not None:
-        forget(state)
-    with progress():
-        pipeline.run().wait_until_finish()
+    with using(state, facts.run_id):
+        if state is not None:
+            withdraw(state)
+        take_run(output, facts.run_id)
+        if state is not None:
+            forget(state)
+        with progress():
+            pipeline.run().wait_until_finish()
     return _report(output)
 
 

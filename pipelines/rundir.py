@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import json
 import os
@@ -9,18 +10,19 @@ import posixpath
 import re
 import socket
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 from apache_beam.io.filesystem import BeamIOError
 
 from pipelines.options import UsageError
-from transforms.commit import MANIFEST, OWNER, SUCCESS
-from transforms.files import delete, exists, list_files, read_json, write_text
-from transforms.state import absolute
+from transforms.files import delete, delete_tree, exists, list_files, read_json, write_text
+from transforms.output import MANIFEST, OWNER, SCRATCH, SUCCESS, is_output
+from transforms.state import State, absolute
 
 DIRECTORIES: Final = ("qa", "pairs", "documents", "rejected", "errors", "superseded")
-SCRATCH: Final = "scratch"
+IN_USE: Final = "in_use.json"
+"""Names the run that reads a state and is going to add to it."""
 _SHARD: Final = re.compile(r"part-\d{5}-of-\d{5}\.parquet(\.[0-9a-f]{32}\.tmp)?")
 _NOT_OF_THE_RESULT: Final = {"output", "cache", "concurrency", "max_error_share"}
 _NOT_OF_THE_ANSWER: Final = {"api_base", "api_key_env"}
@@ -42,7 +44,10 @@ def check_run(
     for path in inputs:
         if any(absolute(path).startswith(f"{absolute(output)}/{name}/") for name in (*DIRECTORIES, SCRATCH)):
             raise UsageError(f"--input {path} lies where --output {output} writes; name another --output")
-    _check_idle(output)
+    try:
+        _check_idle(f"{output}/{OWNER}")
+    except ValueError as error:
+        raise _unusable("--output", output, error) from None
     if retry_errors:
         _check_reopening(output, about)
     elif exists(f"{output}/{SUCCESS}") and not overwrite:
@@ -57,22 +62,33 @@ def check_state(state: str, output: str) -> None:
     """Check that a run may remember itself in `state`.
 
     Raises:
-      UsageError: the directory cannot be written, or lies where the run clears up.
+      UsageError: the directory cannot be written, is no state, is at work, or lies where the run clears up.
     """
+    state = state.rstrip("/")
     place, run = absolute(state), absolute(output)
     if any(f"{place}/".startswith(f"{run}/{name}/") for name in (*DIRECTORIES, SCRATCH)) or place == run:
         raise UsageError(f"--state {state} lies where --output {output} writes; name another --state")
-    _check_writable("--state", state.rstrip("/"))
+    try:
+        if is_output(state) or exists(f"{state}/run.json"):
+            kind = "a run's --output" if is_output(state) else "one run of a state, which is the directory above"
+            raise UsageError(f"--state {state} is {kind}; name a directory that holds nothing but the state")
+    except (OSError, BeamIOError, ValueError) as error:
+        raise _unusable("--state", state, error) from None
+    _check_writable("--state", state)
+    _check_idle(f"{state}/{IN_USE}")
 
 
-def _check_idle(output: str) -> None:
-    """Refuse a directory in which another process of this machine is at work; of other machines nothing is known."""
-    path = f"{output}/{SCRATCH}/{OWNER}"
+def _check_idle(path: str) -> None:
+    """Refuse a directory that a process of this machine has signed and that is at work; other machines are not known.
+
+    Args:
+      path: the file with its signature.
+    """
     owner = read_json(path) if exists(path) else {}
     if owner.get("host") == socket.gethostname() and owner["pid"] != os.getpid() and _alive(owner["pid"]):
         raise UsageError(
-            f"{output}: run {owner['run_id']} (process {owner['pid']}, since {owner['started']}) is at work there; wait"
-            f" for it, or delete {path} if that process is no run of ours"
+            f"{path}: run {owner['run_id']} (process {owner['pid']}, since {owner['started']}) is at work there; wait"
+            " for it, or delete that file if that process is no run of ours"
         )
 
 
@@ -123,19 +139,45 @@ def _check_writable(flag: str, directory: str) -> None:
     try:
         write_text(probe, "")
         delete([probe])
-    except (OSError, BeamIOError) as error:
-        raise UsageError(f"cannot write to {flag} {directory}: {' '.join(str(error).split())}") from None
+    except (OSError, BeamIOError, ValueError) as error:  # the last where Beam does not know the filesystem
+        raise _unusable(flag, directory, error) from None
+
+
+def _unusable(flag: str, directory: str, error: Exception) -> UsageError:
+    return UsageError(
+        f"cannot write to {flag} {directory}: {' '.join(str(error).split())}; name a directory that can be made or"
+        " written, on this machine or on gs:// (Beam's extra gcp)"
+    )
 
 
 def take_run(output: str, run_id: str) -> None:
     """Delete what an earlier run wrote, but its cache, and nothing else that may lie there; then sign the directory."""
     delete([f"{output}/{SUCCESS}"])  # first, so that a directory half cleared does not pass for complete
-    delete([f"{output}/{MANIFEST}", f"{output}/{SCRATCH}"])
+    delete([f"{output}/{MANIFEST}"])
+    delete_tree(f"{output}/{SCRATCH}")
     for directory in DIRECTORIES:
         delete([path for path in list_files(f"{output}/{directory}/*") if _SHARD.fullmatch(posixpath.basename(path))])
+    sign(f"{output}/{OWNER}", run_id)
+
+
+def sign(path: str, run_id: str) -> None:
+    """Write down which run and process of which machine is at work in a directory."""
     now = datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")
     owner = {"run_id": run_id, "host": socket.gethostname(), "pid": os.getpid(), "started": now}
-    write_text(f"{output}/{SCRATCH}/{OWNER}", json.dumps(owner))
+    write_text(path, json.dumps(owner))
+
+
+@contextlib.contextmanager
+def using(state: State | None, run_id: str) -> Iterator[None]:
+    """Sign a state, if there is one, as long as the block runs."""
+    if state is None:
+        yield
+        return
+    sign(f"{state.directory}/{IN_USE}", run_id)
+    try:
+        yield
+    finally:
+        delete([f"{state.directory}/{IN_USE}"])
 
 
 def read_manifest(output: str) -> dict[str, Any]:

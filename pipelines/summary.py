@@ -86,7 +86,7 @@ def dedup_words(figures: dict[str, int], settings: dict[str, Any]) -> str:
     bands, rows = settings["bands"], settings["rows"]
     curve = ", ".join(f"{j}: {probability(j, bands, rows):.3f}" for j in _SIMILARITIES)
     words = (
-        f"dedup, {bands} bands of {rows} rows, looks at pairs of a similarity with a probability of {curve}.\n"
+        f"dedup, {bands} bands of {rows} rows, finds a pair by its similarity with the probability {curve}.\n"
         f"{figures['comparisons']:,} comparisons among {figures['candidates']:,} documents in"
         f" {figures['components']:,} components, the largest of {figures['largest_component']:,}."
     )
@@ -127,8 +127,13 @@ def summary(output: str, manifest: dict[str, Any]) -> str:
         parts.append(f"Nothing was kept: {_why_nothing(manifest)}")
     elif kind != "documents":
         parts.extend(_show_pair(pair) for pair in sample_pairs(output, kind))
-    if gone := manifest["rows"].get("superseded"):
-        parts.append(f"{gone:,} documents of earlier runs have been superseded: {output}/superseded has their pairs.")
+    if earlier := manifest.get("earlier"):
+        parts.append(
+            f"Known from {earlier['runs']:,} earlier runs: {earlier['documents']:,} documents,"
+            f" {earlier['questions']:,} questions."
+        )
+    if (gone := manifest["rows"].get("superseded")) and manifest["until"] is None:
+        parts.append(f"{gone:,} of them superseded: {output}/superseded has the pairs to take out.")
     if manifest["rows"]["errors"]:
         parts.append(first_error(output).strip())
     usage = manifest["usage"]
@@ -156,6 +161,8 @@ def first_error(output: str) -> str:
 def _why_nothing(manifest: dict[str, Any]) -> str:
     if not manifest["stages"][0]["in"]:
         return "the input has no rows."
+    if manifest["stages"][0]["reasons"].get("unchanged") == manifest["stages"][0]["in"]:
+        return "no document is new."
     for stage in manifest["stages"]:
         if not stage["kept"]:
             reasons = {**stage["reasons"], **stage["failures"]}

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Annotated, Final, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, model_validator
 
 from schemas.answers import Stage
 from schemas.config_filters import CheckLimits, DedupSettings, FilterSettings, NonEmpty
@@ -77,6 +77,16 @@ class Models(_Settings):
     judge: ModelSettings = ModelSettings()
 
 
+def _no_pattern(path: str) -> str:
+    """Refuse a directory whose name would be taken for a pattern wherever files in it are looked for."""
+    if strange := next((letter for letter in path if letter in "*?["), None):
+        raise ValueError(f"{path} holds {strange!r}, which is taken for a pattern; choose another name")
+    return path
+
+
+Directory = Annotated[NonEmpty, AfterValidator(_no_pattern)]
+
+
 class RunConfig(_Settings):
     """A run of the pipeline.
 
@@ -93,9 +103,9 @@ class RunConfig(_Settings):
     """
 
     input: Annotated[list[NonEmpty], Field(min_length=1)]
-    output: NonEmpty
+    output: Directory
     cache: NonEmpty | None = None
-    state: NonEmpty | None = None
+    state: Directory | None = None
     prompts: NonEmpty | None = None
     columns: Columns = Columns()
     filters: FilterSettings = FilterSettings()

@@ -190,5 +190,5 @@ class DedupSettings(_Limits):
 
     bands: Annotated[int, Field(ge=1, le=1000)] = 20
     rows: Annotated[int, Field(ge=1, le=1000)] = 6
-    threshold: Share = 0.7
+    threshold: Annotated[float, Field(gt=0, le=1)] = 0.7
     max_comparisons: Annotated[int, Field(ge=1)] = 100

@@ -12,16 +12,13 @@ import apache_beam as beam
 
 from schemas.config import STAGES
 from schemas.counts import Counts, StageCounts, imbalances, merge, stage_counts, stages_until
-from transforms.files import delete, exists, read_json, write_text
+from transforms.files import delete, delete_tree, exists, read_json, write_text
 from transforms.llm.usage import FIELDS
+from transforms.output import MANIFEST, OWNER, SCRATCH, SUCCESS, run_in
 from transforms.state import State, confirm, lay_down
 
-MANIFEST: Final = "manifest.json"
-SUCCESS: Final = "_SUCCESS"
 STATE: Final = "state"
 """Directory within scratch where what the run leaves for later ones waits for its end."""
-OWNER: Final = "owner.json"
-"""File in the scratch directory that names the run to which the output belongs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +26,7 @@ class RunFacts:
     """What is known before the run starts and belongs into its manifest.
 
     Attributes:
-      output: the run's directory; scratch: the directory to clear at the end.
+      output: the run's directory.
       until: the last stage, or null.
       expected_rows: rows that reading must account for.
       max_error_share: share of a stage's input that may end as errors.
@@ -40,7 +37,6 @@ class RunFacts:
     """
 
     output: str
-    scratch: str
     until: str | None
     expected_rows: int
     max_error_share: float
@@ -48,6 +44,11 @@ class RunFacts:
     run_id: str
     about: Mapping[str, Any]
     state: State | None = None
+
+    @property
+    def scratch(self) -> str:
+        """The run's own directory for what it needs until its end."""
+        return f"{self.output}/{SCRATCH}/{self.run_id}"
 
 
 def unfinished(lines: list[StageCounts], max_error_share: float) -> list[str]:
@@ -90,11 +91,13 @@ def manifest(facts: RunFacts, counts: Counts, written: Mapping[str, int], now: f
         due = sum(getattr(line, door) for line in lines)
         if written[directory] != due:
             problems.append(f"{directory}/: {due} rows were due, {written[directory]} were written")
+    problems += _forgotten(lines, written)
     if problems:
         raise RuntimeError("the run's counts do not add up: " + "; ".join(problems))
     return {
         "run_id": facts.run_id,
         **facts.about,
+        **({} if facts.state is None else {"earlier": facts.state.figures}),
         "until": facts.until,
         "complete": facts.until is None and not unfinished(lines, facts.max_error_share),
         "unfinished": unfinished(lines, facts.max_error_share),
@@ -103,6 +106,19 @@ def manifest(facts: RunFacts, counts: Counts, written: Mapping[str, int], now: f
         "rows": dict(sorted(written.items())),
         "wall_seconds": round(now - facts.started, 3),
     }
+
+
+def _forgotten(lines: list[StageCounts], written: Mapping[str, int]) -> list[str]:
+    """Return how what is left for later runs differs from what the run has decided and superseded."""
+    if f"{STATE}/documents" not in written:
+        return []
+    decided = next(line.kept for line in lines if line.stage == "dedup") + written["superseded"]
+    due = {"documents": decided, "questions": written["qa"]}
+    return [
+        f"state: {rows} {name} were due, {written[f'{STATE}/{name}']} were written"
+        for name, rows in due.items()
+        if written[f"{STATE}/{name}"] != rows
+    ]
 
 
 class CommitRun(beam.PTransform):
@@ -133,7 +149,9 @@ def _commit(_: None, facts: RunFacts, counts: Counts, shards: Iterable[tuple[str
     written: dict[str, int] = {}
     for directory, rows in shards:
         written[directory] = written.get(directory, 0) + rows
-    owner = _owner(facts)
+    owner = run_in(facts.output)
+    if owner == facts.run_id and not exists(f"{facts.output}/{OWNER}"):
+        return dict(read_json(f"{facts.output}/{MANIFEST}"))  # a runner that tries a step again has come to the end
     if owner != facts.run_id:
         raise RuntimeError(f"{facts.output} belongs to the run {owner} by now; {facts.run_id} must not finish there")
     content = manifest(facts, counts, written, time.time())
@@ -144,13 +162,6 @@ def _commit(_: None, facts: RunFacts, counts: Counts, shards: Iterable[tuple[str
         write_text(f"{facts.output}/{SUCCESS}", "")
         if facts.state is not None:
             confirm(facts.state, facts.run_id)
-    delete([facts.scratch])
+    delete([f"{facts.output}/{OWNER}"])  # first, as what tells that nothing is left to be done
+    delete_tree(f"{facts.output}/{SCRATCH}")
     return content
-
-
-def _owner(facts: RunFacts) -> str | None:
-    """Return the run to which the output belongs; after a first commit, which clears scratch, the manifest's."""
-    for path in (f"{facts.scratch}/{OWNER}", f"{facts.output}/{MANIFEST}"):
-        if exists(path):
-            return str(read_json(path)["run_id"])
-    return None

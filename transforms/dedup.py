@@ -5,7 +5,6 @@ Only references, band keys and, for candidates alone, shingle hashes meet a shuf
 
 from __future__ import annotations
 
-import itertools
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final
@@ -41,11 +40,15 @@ from transforms.text.hashes import words_of
 STAGE: Final = "dedup"
 _ROWS_PER_BLOB: Final = 256
 """Keys that a blob should hold: what a blob costs beside its keys is then little."""
-_TEXTS_AT_ONCE: Final = 256
+_CHARACTERS_AT_ONCE: Final = 1 << 20
 _NONE: Final = np.array([], np.uint32), np.array([], np.uint64)
 
 Places = tuple[Ordinals, Ordinals, Flags]
 """Candidates of one row group: their rows, the roots of their components, whether they copy a smaller ordinal."""
+
+
+Place = tuple[int, bool, tuple[int, dict[str, Any]]]
+"""A candidate: root, whether it is a copy, (row, the document's columns)."""
 
 
 class DropNearDuplicates(beam.PTransform):
@@ -175,7 +178,7 @@ class _ReadCandidates(beam.DoFn):
         index, (rows, roots, copies) = element
         group = self.plan.group(index)
         places = zip(roots.tolist(), copies.tolist(), read_documents(self.plan, group, rows), strict=True)
-        while chunk := list(itertools.islice(places, _TEXTS_AT_ONCE)):
+        for chunk in _chunks(places):
             scans = self._scans([document["text"] for _, copy, (_, document) in chunk if not copy])
             for root, copy, (row, document) in chunk:
                 text = document.pop("text")
@@ -192,6 +195,20 @@ class _ReadCandidates(beam.DoFn):
         return zip(
             map(halves, shingles_of(words)), band_keys_of(words, self.settings.bands, self.settings.rows), strict=True
         )
+
+
+def _chunks(places: Iterable[Place]) -> Iterator[list[Place]]:
+    """Yield candidates in runs of `_CHARACTERS_AT_ONCE`, and the one that goes beyond."""
+    chunk: list[Place] = []
+    characters = 0
+    for place in places:
+        chunk.append(place)
+        characters += len(place[2][1]["text"])
+        if characters >= _CHARACTERS_AT_ONCE:
+            yield chunk
+            chunk, characters = [], 0
+    if chunk:
+        yield chunk
 
 
 class _SignEarlier(beam.PTransform):
@@ -251,9 +268,9 @@ class _ReadEarlier(beam.DoFn):
 
 
 def _bands(signatures: pa.ChunkedArray, settings: DedupSettings) -> Hashes:
-    """Return the band keys of one run's stored signatures, which may have more minima than are asked for."""
-    minima = pc.list_flatten(signatures).to_numpy().reshape(len(signatures), -1)
-    return band_keys(minima[:, : settings.bands * settings.rows], settings.bands, settings.rows)
+    """Return the band keys of stored signatures."""
+    minima = pc.list_flatten(signatures).to_numpy().reshape(-1, settings.bands * settings.rows)
+    return band_keys(minima, settings.bands, settings.rows)
 
 
 class _Verify(LedgerDoFn):

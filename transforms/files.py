@@ -165,10 +165,17 @@ def exists(path: str) -> bool:
 
 
 def delete(paths: list[str]) -> None:
-    """Delete files (or whole directories); what is not there is no error."""
+    """Delete files; what is not there is no error."""
     present = [path for path in paths if FileSystems.exists(path)]
     if present:
         FileSystems.delete(present)
+
+
+def delete_tree(directory: str) -> None:
+    """Delete a directory and all that lies in it; what is not there is no error."""
+    # On a bucket there are files alone, and the name of a directory is nothing that exists.
+    delete(list_files(f"{directory}/**"))
+    delete([directory])
 
 
 def shard_count(rows: int) -> int:

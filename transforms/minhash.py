@@ -208,4 +208,8 @@ def _fingerprint() -> str:
 
 
 FINGERPRINT: Final = _fingerprint()
-"""Changes whenever a hash changes that a stored signature depends on."""
+"""Changes whenever a hash changes that a stored signature depends on.
+
+What is a letter and which is its lower case are Unicode's, and so the Python version's: two of them may differ on texts
+in the few scripts that only the later one knows.
+"""

@@ -294,6 +294,7 @@ class _Survivors:
         self._threshold, self._most = settings.threshold, settings.max_comparisons
         self._survivors: list[Candidate] = []
         self._by_key: dict[int, list[int]] = {}
+        self._left_out: set[int] = set()
         self.comparisons = self.capped = 0
 
     def add(self, candidate: Candidate) -> None:
@@ -301,12 +302,14 @@ class _Survivors:
             listed = self._by_key.setdefault(key, [])
             if len(listed) < self._most:
                 listed.append(len(self._survivors))
+            else:
+                self._left_out.add(key)
         self._survivors.append(candidate)
 
     def alike(self, candidate: Candidate) -> tuple[Candidate, float] | None:
         """Return a survivor that is similar enough, and how much."""
-        lists = [listed for key in candidate.keys.tolist() if (listed := self._by_key.get(key))]
-        shared = Counter(number for listed in lists for number in listed)
+        keys = candidate.keys.tolist()
+        shared = Counter(number for key in keys for number in self._by_key.get(key, ()))
         ranked = sorted(shared, key=lambda number: (-shared[number], number))
         for number in ranked[: self._most]:
             survivor = self._survivors[number]
@@ -315,8 +318,7 @@ class _Survivors:
                 similarity = jaccard(candidate.shingles, survivor.shingles)
                 if similarity >= self._threshold:
                     return survivor, similarity
-        # A list that is full may have left survivors out.
-        self.capped += len(ranked) > self._most or any(len(listed) == self._most for listed in lists)
+        self.capped += len(ranked) > self._most or not self._left_out.isdisjoint(keys)
         return None
 
 

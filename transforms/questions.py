@@ -10,7 +10,6 @@ from typing import Any, Final, NamedTuple
 import apache_beam as beam
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from apache_beam.pvalue import TaggedOutput
 
 from schemas.config_filters import DedupSettings
@@ -23,12 +22,13 @@ from transforms.near_duplicates import (
     Candidate,
     Components,
     FindComponents,
+    Ordinals,
     Removal,
     band_blobs,
     resolve_packed,
     together,
 )
-from transforms.state import SUPERSEDED, State
+from transforms.state import State
 from transforms.text.hashes import words_of
 
 STAGE: Final = "questions"
@@ -48,25 +48,27 @@ def normalised(text: str) -> str:
 
 
 class Entry(NamedTuple):
-    """A question, where it can be removed, or one of an earlier run, whose path is null.
+    """A question of this run, which can be removed, or of an earlier one.
 
     Attributes:
       pair_id: 32 hexadecimal digits.
       question: normalised; answer: the same.
-      path: the scratch file that holds the pair; row: its place there.
+      path: the scratch file that holds the pair, null for an earlier run's; row: its place there.
+      run: the earlier run that kept it.
     """
 
     pair_id: str
     question: str
     answer: str
-    path: str | None
-    row: int
+    path: str | None = None
+    row: int = 0
+    run: str | None = None
 
     @property
     def ordinal(self) -> int:
         """63 bits of the pair's id, below 0 for an earlier run's; two that meet by chance are compared by text."""
         number = int(self.pair_id[:16], 16) >> 1
-        return number if self.path is not None else -1 - number
+        return number if self.run is None else -1 - number
 
     @property
     def text(self) -> str:
@@ -91,7 +93,8 @@ class DropDuplicateQuestions(beam.PTransform):
 
     Args:
       rows: about how many pairs there will be.
-      earlier: what earlier runs left, and tables of `Superseded` that this run adds; null compares with nothing.
+      earlier: what earlier runs left, and (row group of its documents, rows int64[n]) of what they kept and is gone by
+        now, with its pairs; null compares with nothing.
     """
 
     def __init__(self, settings: DedupSettings, rows: int, earlier: tuple[State, Any] | None = None) -> None:
@@ -103,10 +106,9 @@ class DropDuplicateQuestions(beam.PTransform):
     def expand(self, spills: Any) -> Doors:
         entries, gone = [spills | "Entries" >> beam.Map(_entries_of)], []
         if self.earlier:
-            state, superseded = self.earlier
+            state, rows = self.earlier
             entries.append(spills.pipeline | "Earlier" >> _EarlierEntries(state))
-            gone.append(spills.pipeline | "GoneBefore" >> _EarlierPairsGone(state))
-            gone.append(superseded | "GoneNow" >> beam.Map(lambda table: _flat(table["pair_ids"])))
+            gone.append(rows | "PairsGone" >> beam.FlatMap(_pairs_gone, state, self.partitions))
         entered = together("AllEntries", entries)
         components = (
             entered
@@ -117,9 +119,7 @@ class DropDuplicateQuestions(beam.PTransform):
         resolved = (
             {
                 "entries": entered | "Spread" >> beam.FlatMap(_by_partition, partitions=self.partitions),
-                "gone": gone
-                | "Gone" >> beam.Flatten(pipeline=spills.pipeline)
-                | "SpreadGone" >> beam.FlatMap(_split_ids, self.partitions),
+                "gone": gone | "Gone" >> beam.Flatten(pipeline=spills.pipeline),
                 "places": components.places,
             }
             | "JoinPlaces" >> beam.CoGroupByKey()
@@ -158,27 +158,7 @@ class _EarlierEntries(beam.PTransform):
 
     def _entries(self, index: int) -> list[Entry]:
         rows = self.state.questions.read(index, ["pair_id", "question", "answer"]).to_pylist()
-        return [Entry(**row, path=None, row=number) for number, row in enumerate(rows)]
-
-
-class _EarlierPairsGone(beam.PTransform):
-    """A pipeline -> lists of the ids of pairs that earlier runs have superseded."""
-
-    def __init__(self, state: State) -> None:
-        super().__init__()
-        self.state = state
-
-    def expand(self, pipeline: Any) -> Any:
-        groups = pipeline | "RowGroups" >> beam.Create(range(len(self.state.documents)), reshuffle=True)
-        return groups | "Read" >> beam.Map(self._ids)
-
-    def _ids(self, index: int) -> list[str]:
-        rows = self.state.documents.read(index, ["outcome", "pair_ids"])
-        return _flat(rows.filter(pc.equal(rows["outcome"], SUPERSEDED))["pair_ids"])
-
-
-def _flat(lists: pa.ChunkedArray) -> list[str]:
-    return [item for items in lists.to_pylist() for item in items or ()]
+        return [Entry(**row, run=self.state.questions.run_of(index)) for row in rows]
 
 
 def _blobs_of(entries: list[Entry], settings: DedupSettings, partitions: int) -> Iterator[Any]:
@@ -196,9 +176,13 @@ def _by_partition(entries: list[Entry], partitions: int) -> Iterator[tuple[int, 
     yield from parts.items()
 
 
-def _split_ids(pair_ids: list[str], partitions: int) -> Iterator[tuple[int, str]]:
-    for pair_id in pair_ids:
-        yield Entry(pair_id, "", "", None, 0).ordinal % partitions, pair_id
+def _pairs_gone(element: tuple[int, Ordinals], state: State, partitions: int) -> Iterator[tuple[int, tuple[str, str]]]:
+    """Yield (partition, (run, pair id)) of the pairs of some documents of the state."""
+    index, rows = element
+    run = state.documents.run_of(index)
+    for pair_ids in state.documents.read(index, ["pair_ids"])["pair_ids"].take(pa.array(rows)).to_pylist():
+        for pair_id in pair_ids:
+            yield Entry(pair_id, "", "", run=run).ordinal % partitions, (run, pair_id)
 
 
 class _ByPartition(beam.DoFn):
@@ -228,7 +212,7 @@ def _candidates(element: tuple[int, dict[str, Iterable[Any]]], settings: DedupSe
     gone = set(joined["gone"])
     for entry in (entry for entries in joined["entries"] for entry in entries):
         root = root_of.get(entry.ordinal)
-        if root is not None and not (entry.path is None and entry.pair_id in gone):
+        if root is not None and (entry.run, entry.pair_id) not in gone:
             yield root, entry.candidate(settings).packed()
 
 

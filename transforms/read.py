@@ -125,8 +125,9 @@ def _check_type(path: str, schema: pa.Schema, role: str, name: str) -> None:
         kind = kind.value_type
     fits = pa.types.is_string(kind) or pa.types.is_large_string(kind) or (role == "id" and pa.types.is_integer(kind))
     if not fits and not pa.types.is_null(kind):
+        wanted = "a string or an integer" if role == "id" else "a string"
         raise CorpusError(
-            f"{path}: column {name!r} is {kind}, the {role} must be a string; name another one with {_remedy(role)}"
+            f"{path}: column {name!r} is {kind}, the {role} must be {wanted}; name another one with {_remedy(role)}"
         )
 
 

@@ -1,4 +1,4 @@
-"""RememberRun: what a run leaves for later ones, from what became of each document that reached deduplication."""
+"""RememberRun: what a run leaves for later ones, from what became of each document that a model was asked about."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from transforms.minhash import halves, shingle_hashes, signature
 from transforms.state import DOCUMENTS, ERROR, KEPT, QUESTIONS, REJECTED, SUPERSEDED
 from transforms.text.c4 import clean
 
-_REMEMBERED: Final = STAGES[STAGES.index("dedup") :]
-"""Whom the filters turned away is judged anew each time: that is cheap, and they may be told otherwise."""
+_REMEMBERED: Final = STAGES[STAGES.index("screen") :]
+"""Whom a rule turned away is judged anew each time: that is cheap, and what it duplicated may be gone by then."""
 _OUTCOMES: Final = (REJECTED, ERROR, KEPT)
 """In ascending order: of what is said of a document and its pairs, the highest counts."""
 

@@ -19,8 +19,9 @@ import pyarrow as pa
 from apache_beam.io.filesystem import BeamIOError
 
 from schemas.elements import RowGroups
-from transforms.files import copy, delete, exists, list_files, open_parquet, read_json, write_text
+from transforms.files import copy, delete, delete_tree, exists, list_files, open_parquet, read_json, write_text
 from transforms.minhash import FINGERPRINT
+from transforms.output import SUCCESS, run_in
 
 KEPT: Final = "kept"
 REJECTED: Final = "rejected"
@@ -40,7 +41,7 @@ DOCUMENTS: Final = pa.schema(
         pa.field("shingles", pa.list_(pa.uint32())),
     ]
 )
-"""A document that reached deduplication: the hash of its text in the corpus, its outcome and its pairs.
+"""A document that a model was asked about: the hash of its text in the corpus, its outcome and its pairs.
 
 Kept has pairs, rejected has none, superseded stands for a text that a later one replaced. Kept ones have what a
 comparison needs: hash and characters of the text as it went on, MinHash signature, `minhash.halves` of its shingles.
@@ -51,7 +52,6 @@ QUESTIONS: Final = pa.schema([pa.field(name, pa.string()) for name in ("pair_id"
 
 SCHEMAS: Final = {"documents": DOCUMENTS, "questions": QUESTIONS}
 _RUN: Final = "run.json"
-_SUCCESS: Final = "_SUCCESS"
 GROUP_ROWS: Final = 4096
 """Rows of a row group: some 8 MB of documents with signature and shingles."""
 
@@ -85,15 +85,24 @@ class State:
     Attributes:
       directory: where.
       output: the output of the run that reads it, absolute; what that left before is not part of it.
+      permutations: minima of a signature.
+      replaced: the run that the output holds, which this one replaces; null for none.
       runs: the earlier runs, oldest first.
+      documents: their files of `DOCUMENTS`; questions: of `QUESTIONS`.
     """
 
     directory: str
     output: str
     permutations: int
+    replaced: str | None
     runs: tuple[str, ...]
     documents: Shelf
     questions: Shelf
+
+    @property
+    def figures(self) -> dict[str, int]:
+        """What a run reports of it."""
+        return {"runs": len(self.runs), "documents": self.documents.rows, "questions": self.questions.rows}
 
 
 def open_state(directory: str, output: str, permutations: int) -> State:
@@ -105,22 +114,33 @@ def open_state(directory: str, output: str, permutations: int) -> State:
       permutations: minima that it will compare.
 
     Raises:
-      StateError: a file is missing or damaged, or its signatures are of another version or too short.
+      StateError: a file is missing or damaged, its signatures are of another version or too short, an output is not
+        what the state knows, or the output's run is not the latest.
     """
     directory, output = directory.rstrip("/"), absolute(output)
-    runs = []
+    replaced = _made(output, output)
+    runs, own = [], ""
     for run, left in _left(directory):
-        if left["output"] != output and _committed(directory, run, left):
-            if left["permutations"] < permutations:
+        if left["output"] == output or run == replaced:
+            own = run if _counts(directory, run, left) else own
+        elif _committed(directory, run, left):
+            if left["permutations"] != permutations:
                 raise StateError(
-                    f"{directory}/{run} has signatures of {left['permutations']} minima, dedup.bands x dedup.rows wants"
-                    f" {permutations}: lower them, or name another --state"
+                    f"{directory}/{run} has signatures of {left['permutations']} hashes, and dedup.bands x dedup.rows"
+                    f" is {permutations}: choose bands and rows whose product is {left['permutations']}, or name"
+                    " another --state"
                 )
             runs.append(run)
+    if own and runs and runs[-1] > own:
+        raise StateError(
+            f"{output} is not the last run of {directory}, {runs[-1]} goes on from it: name another --output, where"
+            " what ended as an error comes again by itself"
+        )
     return State(
         directory,
         output,
         permutations,
+        replaced,
         tuple(runs),
         _shelf([path for run in runs for path in list_files(f"{directory}/{run}/documents/*.parquet")]),
         _shelf([path for run in runs for path in list_files(f"{directory}/{run}/questions/*.parquet")]),
@@ -134,7 +154,14 @@ def absolute(path: str) -> str:
 
 def _left(directory: str) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield (run, content of its run.json), oldest first."""
-    for path in list_files(f"{directory}/*/{_RUN}"):
+    described = list_files(f"{directory}/*/{_RUN}")
+    places = {posixpath.dirname(path) for path in described}
+    for path in list_files(f"{directory}/*/documents/*.parquet"):
+        if (place := posixpath.dirname(posixpath.dirname(path))) not in places:
+            raise StateError(
+                f"{place} lacks its {_RUN}; restore it, or delete {place}, whose documents may then come again"
+            )
+    for path in described:
         try:
             left = read_json(path)
             if left["minhash"] != FINGERPRINT:
@@ -152,12 +179,14 @@ def _left(directory: str) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def _committed(directory: str, run: str, left: dict[str, Any]) -> bool:
-    """Return whether a run counts; one that died between the output's `_SUCCESS` and its own here gets the latter."""
-    if not exists(f"{directory}/{run}/{_SUCCESS}"):
-        manifest = f"{left['output']}/manifest.json"
-        if not exists(f"{left['output']}/{_SUCCESS}") or read_json(manifest)["run_id"] != run:
-            return False
-        write_text(f"{directory}/{run}/{_SUCCESS}", "")
+    """Return whether a run counts, and check that what it left and what it made are there still."""
+    if not _counts(directory, run, left):
+        return False
+    if _made(left["output"], f"{directory}/{run}") not in (None, run):
+        raise StateError(
+            f"{left['output']} was made again without --state {directory}: delete {directory}/{run}, and what is no"
+            " longer there comes again"
+        )
     for name in left["files"]:
         if not exists(f"{directory}/{run}/{name}"):
             raise StateError(
@@ -165,6 +194,27 @@ def _committed(directory: str, run: str, left: dict[str, Any]) -> bool:
                 " then come again"
             )
     return True
+
+
+def _counts(directory: str, run: str, left: dict[str, Any]) -> bool:
+    """Return whether a run counts; one that died between the output's `_SUCCESS` and its own here gets the latter."""
+    if exists(f"{directory}/{run}/{SUCCESS}"):
+        return True
+    if not exists(f"{left['output']}/{SUCCESS}") or _made(left["output"], f"{directory}/{run}") != run:
+        return False
+    write_text(f"{directory}/{run}/{SUCCESS}", "")
+    return True
+
+
+def _made(output: str, place: str) -> str | None:
+    """Return the run to which an output belongs now; null where it has been moved away."""
+    try:
+        return run_in(output)
+    except (OSError, BeamIOError, KeyError, TypeError, ValueError) as error:
+        raise StateError(
+            f"{output}: which run it holds cannot be read: {type(error).__name__} {' '.join(str(error).split())};"
+            f" restore its manifest.json, or delete {place}, whose documents may then come again"
+        ) from None
 
 
 def _shelf(paths: list[str]) -> Shelf:
@@ -190,12 +240,22 @@ def _shelf(paths: list[str]) -> Shelf:
     )
 
 
+def withdraw(state: State) -> None:
+    """Let what runs into this output have left no longer count: what they made is about to go."""
+    for run in _own(state):
+        delete([f"{state.directory}/{run}/{SUCCESS}"])
+
+
 def forget(state: State) -> None:
-    """Remove what runs into this output have left, whether it counted or not."""
-    for run, left in list(_left(state.directory)):
-        if left["output"] == state.output:
-            delete([f"{state.directory}/{run}/{_SUCCESS}"])  # first, so that half of it never counts
-            delete([f"{state.directory}/{run}"])
+    """Remove what runs into this output have left, whether it was complete or not."""
+    for run in _own(state):
+        for name in SCHEMAS:
+            delete_tree(f"{state.directory}/{run}/{name}")
+        delete_tree(f"{state.directory}/{run}")  # last, with what tells whose the rest is
+
+
+def _own(state: State) -> list[str]:
+    return [run for run, left in _left(state.directory) if left["output"] == state.output or run == state.replaced]
 
 
 def lay_down(state: State, run_id: str, scratch: str) -> None:
@@ -207,12 +267,13 @@ def lay_down(state: State, run_id: str, scratch: str) -> None:
     place = f"{state.directory}/{run_id}"
     files = [path for name in SCHEMAS for path in list_files(f"{scratch}/{name}/part-*.parquet")]
     names = [f"{posixpath.basename(posixpath.dirname(path))}/{posixpath.basename(path)}" for path in files]
+    left = {"output": state.output, "minhash": FINGERPRINT, "permutations": state.permutations, "files": names}
+    # First, so that what is half laid down can be told and cleared away.
+    write_text(f"{place}/{_RUN}", json.dumps(left, indent=2) + "\n")
     for path, name in zip(files, names, strict=True):
         copy(path, f"{place}/{name}")
-    left = {"output": state.output, "minhash": FINGERPRINT, "permutations": state.permutations, "files": names}
-    write_text(f"{place}/{_RUN}", json.dumps(left, indent=2) + "\n")
 
 
 def confirm(state: State, run_id: str) -> None:
     """Let what a run has laid down count."""
-    write_text(f"{state.directory}/{run_id}/{_SUCCESS}", "")
+    write_text(f"{state.directory}/{run_id}/{SUCCESS}", "")

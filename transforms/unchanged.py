@@ -1,7 +1,7 @@
 """DropUnchanged: what earlier runs have decided does not come again, and a changed text supersedes its old one.
 
-The first step behind reading, so that nothing is spent on a document that nobody has touched. Hashes of ids and texts
-meet in a shuffle; the documents that stay are read once more, by reference.
+The first step behind reading, so that no rule and no model looks at a document that nobody has touched. Hashes of ids
+and texts meet in a shuffle; then the documents are read once more, by reference.
 """
 
 from __future__ import annotations

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import socket
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from apache_beam.io.filesystems import FileSystems
 
+import pipelines.run
 import transforms.commit
+import transforms.files
+import transforms.state
 from tests.support import manifest_of, prose, rows_of, stages_of, webscale_rl, write_corpus
 
 KEPT = (1, 2, 3, 4, 5, 7, 8, 9)
@@ -111,6 +117,14 @@ def test_what_is_superseded_the_same_night_holds_nobody_up(night: Nights) -> Non
     assert rejected(second) == {}
 
 
+def test_a_copy_has_its_turn_once_what_it_copied_is_superseded(night: Nights) -> None:
+    first = night("one", {"d4": prose(4), "z": prose(4)})
+    assert rejected(first) == {"z": ("exact_duplicate", "d4")}
+    assert rejected(night("two", {"d4": prose(4), "z": prose(4)}))["z"] == ("exact_duplicate", "d4")
+    third = night("three", {"d4": prose(7), "z": prose(4)})
+    assert {row["source"]["doc_id"] for row in rows_of(third, "qa")} == {"d4", "z"}
+
+
 def test_a_question_of_an_earlier_night_is_not_asked_again(night: Nights) -> None:
     first = night("one", corpus(4))
     sentence = next(row["evidence"] for row in rows_of(first, "qa"))
@@ -119,6 +133,16 @@ def test_a_question_of_an_earlier_night_is_not_asked_again(night: Nights) -> Non
     assert [(row["reason"], row["duplicate_of"]) for row in again] == [
         ("duplicate_question", row["id"]) for row in rows_of(first, "qa") if row["evidence"] == sentence
     ]
+
+
+def test_questions_of_a_text_that_came_back_are_not_asked_again(night: Nights) -> None:
+    night("one", corpus(4))
+    night("two", {"d4": prose(7)})
+    third = night("three", corpus(4))
+    sentence = next(row["evidence"] for row in rows_of(third, "qa"))
+    fourth = night("four", {"other": f"{prose(8)} {sentence}"})
+    assert not {row["question"] for row in rows_of(third, "qa")} & {row["question"] for row in rows_of(fourth, "qa")}
+    assert "duplicate_question" in stages_of(fourth)["questions"]["reasons"]
 
 
 def test_a_run_that_stops_early_looks_at_the_state_and_leaves_nothing(night: Nights, tmp_path: Path) -> None:
@@ -138,15 +162,98 @@ def test_an_output_that_is_made_again_replaces_what_it_left(night: Nights, tmp_p
     assert len(list((tmp_path / "s").iterdir())) == 1
 
 
+def test_an_output_that_was_moved_is_known_by_its_run(night: Nights, tmp_path: Path) -> None:
+    pairs = [row["id"] for row in rows_of(night("one", corpus(4)), "qa")]
+    (tmp_path / "one").rename(tmp_path / "moved")
+    assert [row["id"] for row in rows_of(night("moved", corpus(4), "--overwrite"), "qa")] == pairs
+    assert len(list((tmp_path / "s").iterdir())) == 1
+
+
+def test_only_the_last_run_can_be_made_again(night: Nights, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    first = night("one", corpus(4))
+    night("two", {"d4": prose(7)})
+    pairs = rows_of(first, "qa")
+    again = ["run", "--input", tmp_path / "one.parquet", "--output", first, "--state", tmp_path / "s", "--overwrite"]
+    assert webscale_rl(*again) == 2
+    assert f"{first} is not the last run of" in capsys.readouterr().err
+    assert rows_of(first, "qa") == pairs
+
+
+def test_an_output_made_again_without_its_state_is_noticed(
+    night: Nights, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first = night("one", corpus(4))
+    path = write_corpus(tmp_path / "b.parquet", [prose(7)])
+    assert webscale_rl("run", "--input", path, "--output", first, "--overwrite") == 0
+    assert webscale_rl("run", "--input", path, "--output", tmp_path / "two", "--state", tmp_path / "s") == 2
+    assert f"{first} was made again without --state" in capsys.readouterr().err
+
+
+def test_a_state_that_is_in_use_is_left_alone(
+    night: Nights, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    night("one", corpus(4))
+    (tmp_path / "s" / "in_use.json").write_text(
+        json.dumps({"run_id": "another", "host": socket.gethostname(), "pid": os.getppid(), "started": "now"})
+    )
+    path = write_corpus(tmp_path / "b.parquet", [prose(7)])
+    command = ["run", "--input", path, "--output", tmp_path / "two", "--state", tmp_path / "s"]
+    assert webscale_rl(*command) == 2
+    assert "in_use.json: run another" in capsys.readouterr().err
+
+
 def failing(*_: Any) -> None:
     raise OSError("the power went out")
 
 
-@pytest.mark.parametrize("step", ["lay_down", "write_text"])
+def test_a_run_that_dies_while_an_output_is_cleared_leaves_no_trace(
+    night: Nights, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    night("one", corpus(4))
+    monkeypatch.setattr(pipelines.run, "forget", failing)
+    with pytest.raises(OSError, match="the power went out"):
+        night("one", corpus(4), "--overwrite")
+    monkeypatch.undo()
+    assert stages_of(night("two", corpus(4)))["read"]["kept"] == 1
+
+
+def test_a_commit_that_is_tried_again_changes_nothing(
+    night: Nights, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = transforms.commit._commit
+
+    def twice(*args: Any, **kwargs: Any) -> dict[str, Any]:
+        first = before(*args, **kwargs)
+        assert before(*args, **kwargs) == first
+        return first
+
+    monkeypatch.setattr(transforms.commit, "_commit", twice)
+    night("one", corpus(4))
+    assert stages_of(night("two", corpus(4)))["read"]["reasons"] == {"unchanged": 1}
+
+
+def test_where_directories_are_only_names_an_older_run_leaves_nothing(
+    night: Nights, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(FileSystems, "exists", staticmethod(os.path.isfile))  # as on a bucket
+    monkeypatch.setattr(transforms.files, "ROWS_PER_SHARD", 2)
+    night("one", corpus(3, 4, 5))
+    monkeypatch.undo()
+    monkeypatch.setattr(FileSystems, "exists", staticmethod(os.path.isfile))
+    night("one", corpus(7), "--overwrite")
+    assert {row["doc_id"] for row in remembered(tmp_path / "s")} == {"d7"}
+
+
+@pytest.mark.parametrize("step", ["copy", "write_text"])
 def test_a_run_that_dies_before_its_success_leaves_no_trace(
     night: Nights, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
-    monkeypatch.setattr(transforms.commit, step, failing)
+    copied = transforms.state.copy
+    half = {
+        "copy": lambda path, target: failing() if "/questions/" in target else copied(path, target),
+        "write_text": failing,
+    }
+    monkeypatch.setattr(transforms.state, step, half[step])
     with pytest.raises(Exception, match="the power went out"):
         night("one", corpus(4, 5))
     monkeypatch.undo()
@@ -202,13 +309,14 @@ def one_night(tmp_path_factory: pytest.TempPathFactory) -> Path:
     [
         (lambda run: (run / "run.json").write_text("{"), "run.json cannot be read"),
         (lambda run: (run / "run.json").write_text('{"minhash": "0"}'), "made by other hash functions (0,"),
+        (lambda run: (run / "run.json").unlink(), "lacks its run.json"),
         (lambda run: next((run / "documents").iterdir()).unlink(), "lacks its file documents/part-00000-of-00001"),
         (lambda run: damage(next((run / "questions").iterdir())), "part-00000-of-00001.parquet cannot be read"),
         (
             lambda run: (run / "run.json").write_text(
                 json.dumps({**json.loads((run / "run.json").read_text()), "permutations": 60})
             ),
-            "has signatures of 60 minima, dedup.bands x dedup.rows wants 120",
+            "has signatures of 60 hashes, and dedup.bands x dedup.rows is 120",
         ),
     ],
 )
@@ -231,6 +339,13 @@ def test_a_state_must_lie_where_nothing_else_is_cleared(tmp_path: Path, capsys: 
     for state in (tmp_path / "out", tmp_path / "out" / "scratch" / "s"):
         assert webscale_rl(*command, state) == 2
         assert f"--state {state} lies where --output" in capsys.readouterr().err
+    for name, kind in (("manifest.json", "a run's --output"), ("run.json", "one run of a state")):
+        (tmp_path / kind).mkdir()
+        (tmp_path / kind / name).write_text("{}")
+        assert webscale_rl(*command, tmp_path / kind) == 2
+        assert f"is {kind}" in capsys.readouterr().err
+    assert webscale_rl(*command, "s3://bucket/state") == 2
+    assert "cannot write to --state s3://bucket/state" in capsys.readouterr().err
     (tmp_path / "file").write_text("")
     assert webscale_rl(*command, tmp_path / "file" / "s") == 2
     assert "cannot write to --state" in capsys.readouterr().err

@@ -14,7 +14,6 @@ from transforms.commit import RunFacts, manifest, usage_table
 def facts(**changes: Any) -> RunFacts:
     fields: dict[str, Any] = {
         "output": "out",
-        "scratch": "out/scratch",
         "until": "filter",
         "expected_rows": 100,
         "max_error_share": 0.05,

@@ -91,6 +91,8 @@ def test_unknown_flags_are_refused_with_a_suggestion() -> None:
         (["--direct_num_workers", "two"], "--direct_num_workers"),
         (["--overwrite", "--retry-errors"], "--overwrite and --retry-errors exclude each other"),
         (["--config", "absent.yaml"], "--config absent.yaml"),
+        (["--state", "nights[1]"], "state: nights[1] holds"),
+        (["--state", ""], "state = "),
     ],
 )
 def test_a_bad_value_is_named(flags: list[str], named: str) -> None:

@@ -8,17 +8,18 @@ from pathlib import Path
 from typing import Any
 
 import apache_beam as beam
+import numpy as np
 import pyarrow as pa
 import pytest
 
 from schemas.config_filters import DedupSettings
 from schemas.elements import Spill
-from schemas.records import Pair, Source, StageNames, Superseded, to_table
+from schemas.records import Pair, Source, StageNames, to_table
 from tests.support import run_doors
 from transforms.files import write_parquet, write_text
+from transforms.near_duplicates import Ordinals
 from transforms.questions import DropDuplicateQuestions, Entry, normalised
 from transforms.state import DOCUMENTS, FINGERPRINT, QUESTIONS, State, open_state
-from transforms.write import OUTPUTS
 
 SETTINGS = DedupSettings()
 LONG = "In which year did the council of {} sell the old market beside the river bridge to the families?"
@@ -44,10 +45,11 @@ def test_another_question(other: str) -> None:
     assert normalised("When was the bridge opened?") != normalised(other)
 
 
-@pytest.mark.parametrize(("pair_id", "path"), [("0" * 32, "f"), ("f" * 32, "f"), ("0" * 32, None), ("f" * 32, None)])
-def test_an_ordinal_is_below_zero_for_an_earlier_run_alone(pair_id: str, path: str | None) -> None:
-    ordinal = Entry(pair_id, "q", "a", path, 0).ordinal
-    assert (ordinal < 0) == (path is None) and -(2**63) <= ordinal < 2**63
+@pytest.mark.parametrize("pair_id", ["0" * 32, "f" * 32])
+@pytest.mark.parametrize("run", ["r", None])
+def test_an_ordinal_is_below_zero_for_an_earlier_run_alone(pair_id: str, run: str | None) -> None:
+    ordinal = Entry(pair_id, "q", "a", run=run).ordinal
+    assert (ordinal < 0) == (run is not None) and -(2**63) <= ordinal < 2**63
 
 
 def named(number: int) -> str:
@@ -72,7 +74,9 @@ def pair(number: int, question: str, answer: str = "answer") -> Pair:
     )
 
 
-def run(directory: Path, files: list[list[Pair]], earlier: tuple[State, list[pa.Table]] | None = None) -> Any:
+def run(
+    directory: Path, files: list[list[Pair]], earlier: tuple[State, list[tuple[int, Ordinals]]] | None = None
+) -> Any:
     """Run the stage over scratch files; what an id stands for is its number."""
     spills = []
     for number, pairs in enumerate(files):
@@ -83,7 +87,7 @@ def run(directory: Path, files: list[list[Pair]], earlier: tuple[State, list[pa.
     def build(pipeline: beam.Pipeline) -> Any:
         given = None
         if earlier is not None:
-            given = earlier[0], pipeline | "Superseded" >> beam.Create(earlier[1])
+            given = earlier[0], pipeline | "Gone" >> beam.Create(earlier[1])
         return pipeline | beam.Create(spills) | DropDuplicateQuestions(SETTINGS, 10, given)
 
     out = run_doors(build)
@@ -132,22 +136,23 @@ def test_a_run_without_pairs(tmp_path: Path) -> None:
     assert (out["kept"], out["rejected"]) == ([], [])
 
 
-def left(directory: Path, questions: list[Pair], gone: tuple[int, ...] = ()) -> State:
-    """Lay down a state of one run that kept some pairs, of which some have been superseded since."""
+def left(directory: Path, questions: list[Pair], name: str = "r") -> State:
+    """Lay down what a run leaves that kept some pairs, each of a document of its own."""
     rows = {
         "pair_id": [row.id for row in questions],
         "question": [normalised(row.question or "") for row in questions],
         "answer": [normalised(row.answer or "") for row in questions],
     }
-    write_parquet(str(directory / "s/r/questions/part-0.parquet"), pa.table(rows, QUESTIONS))
-    tombs = [{"doc_id": "x", "source_sha256": "00", "outcome": "superseded", "pair_ids": [named(n)]} for n in gone]
-    write_parquet(str(directory / "s/r/documents/part-0.parquet"), pa.Table.from_pylist(tombs, DOCUMENTS))
+    place = directory / "s" / name
+    write_parquet(str(place / "questions/part-0.parquet"), pa.table(rows, QUESTIONS))
+    documents = [{"doc_id": "x", "source_sha256": "00", "outcome": "kept", "pair_ids": [row.id]} for row in questions]
+    write_parquet(str(place / "documents/part-0.parquet"), pa.Table.from_pylist(documents, DOCUMENTS))
     files = '["questions/part-0.parquet", "documents/part-0.parquet"]'
     write_text(
-        str(directory / "s/r/run.json"),
+        str(place / "run.json"),
         f'{{"output": "o", "minhash": "{FINGERPRINT}", "permutations": 120, "files": {files}}}',
     )
-    write_text(str(directory / "s/r/_SUCCESS"), "")
+    write_text(str(place / "_SUCCESS"), "")
     return open_state(str(directory / "s"), str(directory / "out"), 120)
 
 
@@ -160,12 +165,17 @@ def test_an_earlier_run_s_question_stays_whatever_its_id(tmp_path: Path) -> None
 
 
 def test_a_superseded_pair_s_question_may_be_asked_again(tmp_path: Path) -> None:
-    state = left(tmp_path, [pair(90, "Who was it?"), pair(91, "Why was it?"), pair(92, "How was it?")], gone=(90,))
-    superseded = to_table(Superseded, [Superseded("doc", "00", "r", (named(91),))])
-    assert superseded.schema == OUTPUTS["superseded"]
+    state = left(tmp_path, [pair(90, "Who was it?"), pair(91, "Why was it?"), pair(92, "How was it?")])
     again = [pair(1, "Who was it?"), pair(2, "Why was it?"), pair(3, "How was it?")]
-    out = run(tmp_path, [again], (state, [superseded]))
+    out = run(tmp_path, [again], (state, [(0, np.array([0])), (0, np.array([1]))]))
     assert (out["kept"], out["rejected"]) == ([1, 2], [(3, 92, "duplicate_question")])
+
+
+def test_a_pair_that_came_back_is_not_gone_with_its_former_self(tmp_path: Path) -> None:
+    left(tmp_path, [pair(90, "Who was it?")], "r1")
+    state = left(tmp_path, [pair(90, "Who was it?")], "r2")
+    out = run(tmp_path, [[pair(1, "Who was it?")]], (state, [(0, np.array([0]))]))
+    assert out["rejected"] == [(1, 90, "duplicate_question")]
 
 
 def test_what_is_removed_keeps_what_is_known_of_it(tmp_path: Path) -> None:

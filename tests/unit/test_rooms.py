@@ -24,8 +24,8 @@ STAGES = {
     "questions", "remember", "unchanged", "write", "commit",
 }  # fmt: skip
 SHARED = {
-    "fasttext_model", "files", "language", "ledger", "llm", "minhash", "near_duplicates", "quality", "state", "text",
-    "unionfind",
+    "fasttext_model", "files", "language", "ledger", "llm", "minhash", "near_duplicates", "output", "quality", "state",
+    "text", "unionfind",
 }  # fmt: skip
 
 
