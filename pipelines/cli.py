@@ -16,10 +16,12 @@ Turn pretraining text into verifiable question-answer pairs for reinforcement le
 commands:
   run            corpus Parquet in, question-answer Parquet out (webscale-rl run --help)
   train-quality  a classifier out of a run's verdicts, that spares the next run calls (webscale-rl train-quality --help)
+  cache          what a cache of model answers holds, whether it is whole, and a smaller one (webscale-rl cache --help)
 """
 _FAILED = 1
 _WRONG_USAGE = 2
 _INTERRUPTED = 128 + 2
+_CACHE = " the cache of model answers "  # as `CacheError` says it
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -66,9 +68,16 @@ def _train_quality(arguments: Sequence[str]) -> int:
     return train_quality(parse_train_quality(arguments))
 
 
+def _cache(arguments: Sequence[str]) -> int:
+    from pipelines.cache import cache, parse_cache
+
+    return cache(parse_cache(arguments))
+
+
 _COMMANDS: Final[Mapping[str, tuple[Callable[[Sequence[str]], int], str]]] = {
     "run": (_run, "goes on from the cache"),
     "train-quality": (_train_quality, "starts again"),
+    "cache": (_cache, "starts again and has lost nothing"),
 }
 """Each command, and what it does when it is given a second time after a failure."""
 
@@ -76,6 +85,9 @@ _COMMANDS: Final[Mapping[str, tuple[Callable[[Sequence[str]], int], str]]] = {
 def _remedied(error: BaseException, again: str) -> str | None:
     """Return one line for a failure that is the machine's and not ours; Beam wraps it, so its text is what there is."""
     text = str(error)
+    if _CACHE in text:
+        line = next(line for line in reversed(text.splitlines()) if _CACHE in line)
+        return f"{line[line.index('cannot ') :].strip()}; the same command {again}"
     if os.strerror(errno.ENOSPC) in text:
         return f"the disk is full; make room and run the same command again, it {again}"
     for number in (errno.EACCES, errno.EROFS):

@@ -58,7 +58,7 @@ def add_run_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", metavar="NAME", help="the model of all stages, as litellm names it")
     parser.add_argument("--api-base", metavar="URL", help="where the models are served (OpenAI-compatible)")
     parser.add_argument("--concurrency", type=int, metavar="N", help="model requests in flight, all workers together")
-    parser.add_argument("--cache", metavar="DIR", help="directory of model answers (default: OUTPUT/cache)")
+    parser.add_argument("--cache", metavar="DIR", help="model answers: directory or gs://... (default: OUTPUT/cache)")
     parser.add_argument(
         "--state", metavar="DIR", help="what earlier runs have seen: skip it, compare with it, add to it"
     )

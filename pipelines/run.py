@@ -31,6 +31,7 @@ from schemas.elements import CorpusPlan
 from transforms.commit import RunFacts
 from transforms.fasttext_model import ModelFileError
 from transforms.language import LanguageRule
+from transforms.llm.cache import CacheError, check_cache
 from transforms.llm.client import ClientSettings
 from transforms.llm.failures import mask
 from transforms.llm.preflight import PreflightError, check_models
@@ -70,6 +71,8 @@ def run(options: RunOptions) -> int:
     state = _state(config)
     settings = _settings(config)
     _check_filters(config)
+    if settings:
+        _check_cache(config)
     _check_models(settings)
     facts = RunFacts(
         output=output,
@@ -136,6 +139,13 @@ def _check_filters(config: RunConfig) -> None:
             QualityRule(filters.quality).check()
     except ModelFileError as error:
         raise UsageError(f"filters: {error}") from None
+
+
+def _check_cache(config: RunConfig) -> None:
+    try:
+        check_cache(config.cache_directory)
+    except CacheError as error:
+        raise UsageError(f"--cache: {error}") from None
 
 
 def _check_models(settings: dict[Stage, Settings]) -> None:

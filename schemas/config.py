@@ -93,7 +93,7 @@ class RunConfig(_Settings):
     Attributes:
       input: globs of Parquet files.
       output: the run's directory.
-      cache: the directory of model answers; OUTPUT/cache when null.
+      cache: where the model answers are, a directory or gs://bucket/prefix; OUTPUT/cache when null.
       state: the directory that remembers runs from night to night, null for a run on its own.
       prompts: a directory whose templates and exemplars replace the shipped ones of the same name.
       concurrency: model requests in flight, over all workers together.
@@ -119,8 +119,10 @@ class RunConfig(_Settings):
 
     @model_validator(mode="after")
     def _check_cache(self) -> RunConfig:
-        if "://" in self.cache_directory:
-            raise ValueError("answers are cached in a directory of this machine; name one with --cache")
+        if "://" in self.cache_directory and not self.cache_directory.startswith("gs://"):
+            raise ValueError(
+                f"answers are not cached at {self.cache_directory}; name a directory or gs:// with --cache"
+            )
         return self
 
     @property

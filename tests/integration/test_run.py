@@ -263,7 +263,7 @@ def test_a_run_whose_directory_was_taken_over_does_not_finish_there(tmp_path: Pa
         (["--input", "{corpus}", "--api-base", "http://h"], "is not served at an api_base"),
         (["--input", "{corpus}", "--model", "x", "--api-base", "h:9"], "must begin with http:// or https://"),
         (["--input", "{corpus}", "--concurrency", "3", "--parallelism", "4"], "--concurrency 3 is less than"),
-        (["--input", "{corpus}", "--cache", "gs://b/c"], "name one with --cache"),
+        (["--input", "{corpus}", "--cache", "s3://b/c"], "name a directory or gs:// with --cache"),
     ],
 )
 def test_what_is_wrong_before_the_start_is_one_line(

@@ -17,7 +17,8 @@ from pathlib import Path
 import pytest
 
 from schemas.answers import JudgeAnswer, ScreenAnswer, Stage, json_schema
-from transforms.llm.cache import CacheError, ResponseCache
+from transforms.llm.cache import CacheError
+from transforms.llm.cache.local import LocalCache
 from transforms.llm.client import Answered, ClientSettings, ModelClient, SharedClient, Unanswered
 from transforms.llm.requests import Completion, Kind, ModelError, Request, Settings
 
@@ -106,7 +107,7 @@ def test_an_answer_comes_with_its_call_and_its_cost(tmp_path: Path) -> None:
     assert isinstance(outcome, Answered)
     assert outcome.expect(ScreenAnswer) == ScreenAnswer(thought="t", qualified=True)
     assert (outcome.call.model, outcome.call.prompt) == ("remote", "fp")
-    entry = ResponseCache(str(tmp_path)).get(outcome.call.key)
+    entry = LocalCache(str(tmp_path)).get(outcome.call.key)
     assert entry is not None and entry.completion == GOOD
     assert usage(outcome) == {
         "requests": 1,
@@ -212,7 +213,7 @@ def test_a_useless_answer_is_paid_kept_and_asked_for_once_more(tmp_path: Path, b
     assert isinstance(outcome, Unanswered)
     assert (outcome.kind, outcome.attempts, time.slept) == (kind, 2, [])
     assert usage(outcome)["prompt_tokens"] == 200
-    cache = ResponseCache(str(tmp_path))
+    cache = LocalCache(str(tmp_path))
     assert [(name, entry.valid) for name, entry in cache.entries()] == [(outcome.call.key, False)] * 2
     (later,) = ask(tmp_path, Script(GOOD), request())
     assert isinstance(later, Answered)
@@ -336,12 +337,12 @@ def test_a_wait_for_a_retry_occupies_no_place(tmp_path: Path) -> None:
 def test_a_cache_that_cannot_be_written_ends_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     async def scenario() -> None:
         asked = client(tmp_path, Script(GOOD))
-        monkeypatch.setattr(ResponseCache, "put", full)
+        monkeypatch.setattr(LocalCache, "put", full)
         with pytest.raises(CacheError, match="no space"):
             await asked.ask_all([request()])
         await asked.close()
 
-    def full(*_: object) -> None:
+    async def full(*_: object) -> None:
         raise CacheError("no space")
 
     asyncio.run(scenario())
@@ -429,7 +430,7 @@ def test_many_threads_share_a_client(tmp_path: Path) -> None:
     shared.close()
     assert len(answers) == 80
     assert all(isinstance(answer, Answered) for answer in answers)
-    assert len(list(ResponseCache(str(tmp_path)).entries())) == 50
+    assert len(list(LocalCache(str(tmp_path)).entries())) == 50
 
 
 def test_the_futures_of_a_closed_client_are_cancelled(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from pydantic import BaseModel
 from schemas.answers import Stage
 from schemas.counts import Counts
 from schemas.records import Call
-from transforms.llm.cache import Entry, ResponseCache, request_key
+from transforms.llm.cache import Entry, open_cache, request_key
 from transforms.llm.limiter import Clock, Retries, Sleep, Window
 from transforms.llm.parsing import parse_answer
 from transforms.llm.remote import DEFAULT_TIMEOUT_S, RemoteEngine
@@ -40,7 +40,7 @@ class ClientSettings:
 
     Attributes:
       models: how the model of each stage is called.
-      cache: the directory of the answers (see `ResponseCache`).
+      cache: where the answers are: a directory, or gs://bucket/prefix.
       concurrency: calls in flight at once, in this process.
       max_attempts: calls at most for one request.
       timeout_s: seconds at most for one call.
@@ -121,7 +121,7 @@ class ModelClient:
 
     Raises:
       ValueError: an embedded model that does not exist.
-      CacheError: the cache's directory cannot be used.
+      CacheError: the cache cannot be used.
     """
 
     def __init__(
@@ -137,7 +137,7 @@ class ModelClient:
             if model.embedded and model.model not in EMBEDDED_MODELS:
                 raise ValueError(f"{stage}: no model {model.model!r}; there is {', '.join(EMBEDDED_MODELS)}")
         self._settings = settings
-        self._cache = ResponseCache(settings.cache, clock)
+        self._cache = open_cache(settings.cache, clock)
         self._remote = engine or RemoteEngine(settings.timeout_s)
         self._embedded = _embedded_engine() if any(model.embedded for model in settings.models.values()) else None
         self._clock, self._sleep, self._random = clock, sleep, random
@@ -234,7 +234,7 @@ class ModelClient:
         meter.paid(completion)
         outcome = _parsed(request.stage, completion)
         valid = isinstance(outcome, BaseModel)
-        self._cache.put(call.key, Entry(request.stage, settings.model, request.prompt, completion, valid))
+        await self._cache.put(call.key, Entry(request.stage, settings.model, request.prompt, completion, valid))
         if isinstance(outcome, ModelError):
             meter.failed(outcome.kind)
         return completion.text, outcome

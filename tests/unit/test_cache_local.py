@@ -1,75 +1,51 @@
-"""The cache of answers: keys, durability, sharing between processes, and what it does with damage."""
+"""The cache in a directory: durability, sharing between processes, and what it does with damage."""
 
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import json
 import os
 import signal
 import subprocess
 import sys
-import types
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from schemas.answers import json_schema
-from transforms.llm.cache import CacheError, Entry, ResponseCache, request_key
-from transforms.llm.requests import Completion, Request, Settings
-
-ENTRY = Entry(
-    "generate",
-    "my/model",
-    "f" * 8,
-    Completion('{"a":\n"é\ud800\x00"}', "stop", 10, 5, 4, 1.5e-5, None),
-    valid=True,
-)
-REQUEST = Request("screen", {"document": "d"}, ({"role": "user", "content": "hi"},), json_schema("screen"), "p")
-SETTINGS = Settings("m", "http://one/v1", "KEY_ONE", 1.0, 100, {"seed": 1})
-
-
-def key(n: int) -> str:
-    return hashlib.sha256(str(n).encode()).hexdigest()
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
+from tests.caches import ENTRY, Clock, key, put
+from transforms.llm.cache import CacheError
+from transforms.llm.cache.local import LocalCache
+from transforms.llm.requests import Completion
 
 
 def test_returns_what_was_put_and_nothing_else(tmp_path: Path) -> None:
-    cache = ResponseCache(str(tmp_path / "new" / "cache"))
+    cache = LocalCache(str(tmp_path / "new" / "cache"))
     assert cache.get(key(1)) is None
-    cache.put(key(1), ENTRY)
+    put(cache, key(1), ENTRY)
     assert cache.get(key(1)) == ENTRY
     assert cache.get(key(2)) is None
     cache.close()
-    assert ResponseCache(str(tmp_path / "new" / "cache")).get(key(1)) == ENTRY
+    assert LocalCache(str(tmp_path / "new" / "cache")).get(key(1)) == ENTRY
 
 
 def test_an_invalid_answer_is_kept_and_never_replayed(tmp_path: Path) -> None:
     invalid = dataclasses.replace(ENTRY, valid=False)
-    cache = ResponseCache(str(tmp_path))
-    cache.put(key(1), invalid)
+    cache = LocalCache(str(tmp_path))
+    put(cache, key(1), invalid)
     assert cache.get(key(1)) is None
-    cache.put(key(1), ENTRY)
-    cache.put(key(1), invalid)
+    put(cache, key(1), ENTRY)
+    put(cache, key(1), invalid)
     assert cache.get(key(1)) == ENTRY
     cache.close()
-    again = ResponseCache(str(tmp_path))
+    again = LocalCache(str(tmp_path))
     assert again.get(key(1)) == ENTRY
     assert list(again.entries()) == [(key(1), invalid), (key(1), ENTRY), (key(1), invalid)]
 
 
 def test_lines_are_json_that_other_tools_can_read(tmp_path: Path) -> None:
-    cache = ResponseCache(str(tmp_path))
-    cache.put(key(7), ENTRY)
+    cache = LocalCache(str(tmp_path))
+    put(cache, key(7), ENTRY)
     cache.close()
     (segment,) = tmp_path.iterdir()
     (line,) = segment.read_bytes().splitlines()
@@ -80,18 +56,18 @@ def test_lines_are_json_that_other_tools_can_read(tmp_path: Path) -> None:
 
 
 def test_a_run_that_only_replays_leaves_no_file(tmp_path: Path) -> None:
-    ResponseCache(str(tmp_path)).get(key(1))
+    LocalCache(str(tmp_path)).get(key(1))
     assert list(tmp_path.iterdir()) == []
 
 
 def test_sees_what_others_append_but_looks_only_now_and_then(tmp_path: Path) -> None:
     clock = Clock()
-    reader, writer = ResponseCache(str(tmp_path), clock), ResponseCache(str(tmp_path))
-    writer.put(key(1), ENTRY)
+    reader, writer = LocalCache(str(tmp_path), clock), LocalCache(str(tmp_path))
+    put(writer, key(1), ENTRY)
     assert reader.get(key(1)) is None
     clock.now = 2.0
     assert reader.get(key(1)) == ENTRY
-    writer.put(key(2), ENTRY)
+    put(writer, key(2), ENTRY)
     clock.now = 3.9
     assert reader.get(key(2)) is None
     clock.now = 4.0
@@ -101,11 +77,11 @@ def test_sees_what_others_append_but_looks_only_now_and_then(tmp_path: Path) -> 
 
 def test_a_line_under_way_is_read_once_it_is_whole(tmp_path: Path) -> None:
     clock = Clock()
-    writer = ResponseCache(str(tmp_path / "w"))
-    writer.put(key(1), ENTRY)
+    writer = LocalCache(str(tmp_path / "w"))
+    put(writer, key(1), ENTRY)
     writer.close()
     line = next((tmp_path / "w").iterdir()).read_bytes()
-    reader = ResponseCache(str(tmp_path / "r"), clock)
+    reader = LocalCache(str(tmp_path / "r"), clock)
     segment = tmp_path / "r" / "other.jsonl"
     segment.write_bytes(line[:50])
     clock.now = 2.0
@@ -134,15 +110,15 @@ def _other_key(data: bytes) -> bytes:
 
 @pytest.mark.parametrize("damage", [_torn, _without_newline, _flipped, _other_key])
 def test_a_damaged_line_is_ignored_and_the_others_stay(tmp_path: Path, damage: Callable[[bytes], bytes]) -> None:
-    cache = ResponseCache(str(tmp_path))
-    cache.put(key(1), ENTRY)
-    cache.put(key(2), ENTRY)
+    cache = LocalCache(str(tmp_path))
+    put(cache, key(1), ENTRY)
+    put(cache, key(2), ENTRY)
     cache.close()
     (segment,) = tmp_path.iterdir()
     segment.write_bytes(damage(segment.read_bytes()))
-    again = ResponseCache(str(tmp_path))
+    again = LocalCache(str(tmp_path))
     assert [again.get(key(n)) for n in (1, 2, 3)] == [ENTRY, None, None]
-    again.put(key(2), ENTRY)
+    put(again, key(2), ENTRY)
     assert again.get(key(2)) == ENTRY
     again.close()
 
@@ -151,20 +127,20 @@ def test_a_damaged_line_is_ignored_and_the_others_stay(tmp_path: Path, damage: C
     "junk", [b"\n", b"{}\n", b"\x00" * 5000 + b"\n", b'{"crc":"00000000","key":"zz","valid":true}\n']
 )
 def test_junk_between_lines_is_ignored(tmp_path: Path, junk: bytes) -> None:
-    cache = ResponseCache(str(tmp_path))
-    cache.put(key(1), ENTRY)
+    cache = LocalCache(str(tmp_path))
+    put(cache, key(1), ENTRY)
     cache.close()
     (segment,) = tmp_path.iterdir()
     line = segment.read_bytes()
     segment.write_bytes(junk + line + junk)
-    again = ResponseCache(str(tmp_path))
+    again = LocalCache(str(tmp_path))
     assert again.get(key(1)) == ENTRY
     assert [name for name, _ in again.entries()] == [key(1)]
 
 
 def test_damage_done_after_indexing_is_noticed_on_reading(tmp_path: Path) -> None:
-    cache = ResponseCache(str(tmp_path))
-    cache.put(key(1), ENTRY)
+    cache = LocalCache(str(tmp_path))
+    put(cache, key(1), ENTRY)
     (segment,) = tmp_path.iterdir()
     segment.write_bytes(_flipped(segment.read_bytes()))
     assert cache.get(key(1)) is None
@@ -175,22 +151,22 @@ def test_damage_done_after_indexing_is_noticed_on_reading(tmp_path: Path) -> Non
 
 def test_lines_longer_than_the_read_chunk(tmp_path: Path) -> None:
     long = dataclasses.replace(ENTRY, completion=Completion("x" * 20_000_000, "stop"))
-    cache = ResponseCache(str(tmp_path))
+    cache = LocalCache(str(tmp_path))
     for n, entry in enumerate((ENTRY, long, ENTRY)):
-        cache.put(key(n), entry)
+        put(cache, key(n), entry)
     cache.close()
-    again = ResponseCache(str(tmp_path))
+    again = LocalCache(str(tmp_path))
     assert [again.get(key(n)) for n in range(3)] == [ENTRY, long, ENTRY]
 
 
 WRITER = """
 import itertools, sys
-from tests.unit.test_llm_cache import ENTRY, key
-from transforms.llm.cache import ResponseCache
-cache = ResponseCache(sys.argv[1])
+from tests.caches import ENTRY, key, put
+from transforms.llm.cache.local import LocalCache
+cache = LocalCache(sys.argv[1])
 first, stop = int(sys.argv[2]), int(sys.argv[3])
 for n in range(first, stop):
-    cache.put(key(n), ENTRY)
+    put(cache, key(n), ENTRY)
     print(n, flush=True)
 """
 
@@ -206,7 +182,7 @@ def test_kill_9_loses_nothing_that_was_put(tmp_path: Path) -> None:
         put = [int(process.stdout.readline()) for _ in range(300)]
         process.send_signal(signal.SIGKILL)
         put += [int(line) for line in process.stdout if line.endswith("\n")]
-    cache = ResponseCache(str(tmp_path))
+    cache = LocalCache(str(tmp_path))
     assert len(put) >= 300
     assert all(cache.get(key(n)) == ENTRY for n in put)
     intact = [name for name, _ in cache.entries()]
@@ -216,7 +192,7 @@ def test_kill_9_loses_nothing_that_was_put(tmp_path: Path) -> None:
 
 def test_two_processes_write_at_once_and_a_third_reads_along(tmp_path: Path) -> None:
     clock = Clock()
-    reader = ResponseCache(str(tmp_path), clock)
+    reader = LocalCache(str(tmp_path), clock)
     with writer(tmp_path, 0, 400) as one, writer(tmp_path, 300, 700) as two:
         for process in (one, two):
             assert process.stdout is not None
@@ -230,20 +206,21 @@ def test_two_processes_write_at_once_and_a_third_reads_along(tmp_path: Path) -> 
 
 FULL = """
 import resource, signal, sys
-from tests.unit.test_llm_cache import ENTRY, key
-from transforms.llm.cache import CacheError, ResponseCache
+from tests.caches import ENTRY, key, put
+from transforms.llm.cache import CacheError
+from transforms.llm.cache.local import LocalCache
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-cache = ResponseCache(sys.argv[1])
-cache.put(key(0), ENTRY)
+cache = LocalCache(sys.argv[1])
+put(cache, key(0), ENTRY)
 resource.setrlimit(resource.RLIMIT_FSIZE, (1000, resource.RLIM_INFINITY))
 for n in range(1, 9):
     try:
-        cache.put(key(n), ENTRY)
+        put(cache, key(n), ENTRY)
     except CacheError as error:
         print(error)
         break
 resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
-cache.put(key(100), ENTRY)
+put(cache, key(100), ENTRY)
 print(n)
 """
 
@@ -253,7 +230,7 @@ def test_a_full_disk_is_one_clear_error_and_spoils_nothing(tmp_path: Path) -> No
     message, failed_at = result.stdout.splitlines()
     assert str(tmp_path) in message
     assert "free space" in message
-    cache = ResponseCache(str(tmp_path))
+    cache = LocalCache(str(tmp_path))
     assert [name for name, _ in cache.entries() if name != key(100)] == [key(n) for n in range(int(failed_at))]
     assert cache.get(key(100)) == ENTRY
 
@@ -263,27 +240,27 @@ def test_a_directory_that_cannot_be_is_one_clear_error(tmp_path: Path) -> None:
     with pytest.raises(
         CacheError, match=r"cannot create the cache of model answers '.*/file/cache'.*another directory"
     ):
-        ResponseCache(str(tmp_path / "file" / "cache"))
+        LocalCache(str(tmp_path / "file" / "cache"))
 
 
 def test_many_answers_and_the_latest_of_each(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("transforms.llm.cache._FEWEST_SORTED", 7)
-    cache = ResponseCache(str(tmp_path))
+    monkeypatch.setattr("transforms.llm.cache.index._FEWEST_SORTED", 7)
+    cache = LocalCache(str(tmp_path))
     for text in ("first", "second"):
         for n in range(100):
-            cache.put(key(n), dataclasses.replace(ENTRY, completion=Completion(f"{text} {n}", "stop")))
+            put(cache, key(n), dataclasses.replace(ENTRY, completion=Completion(f"{text} {n}", "stop")))
     cache.close()
-    for opened in (cache, ResponseCache(str(tmp_path))):
+    for opened in (cache, LocalCache(str(tmp_path))):
         found = [opened.get(key(n)) for n in range(101)]
         assert [entry and entry.completion.text for entry in found] == [*(f"second {n}" for n in range(100)), None]
 
 
 def test_keys_that_begin_alike_are_never_confused(tmp_path: Path) -> None:
     one, two = "ab" * 8 + "0" * 48, "ab" * 8 + "1" * 48
-    cache = ResponseCache(str(tmp_path))
-    cache.put(one, ENTRY)
+    cache = LocalCache(str(tmp_path))
+    put(cache, one, ENTRY)
     assert cache.get(two) is None
-    cache.put(two, ENTRY)
+    put(cache, two, ENTRY)
     assert cache.get(two) == ENTRY
     assert cache.get(one) is None
     cache.close()
@@ -291,52 +268,10 @@ def test_keys_that_begin_alike_are_never_confused(tmp_path: Path) -> None:
 
 def test_no_descriptor_stays_open(tmp_path: Path) -> None:
     before = len(os.listdir("/proc/self/fd"))  # noqa: PTH208
-    cache = ResponseCache(str(tmp_path))
+    cache = LocalCache(str(tmp_path))
     for n in range(100):
-        cache.put(key(n), ENTRY)
+        put(cache, key(n), ENTRY)
         cache.get(key(n))
     assert len(os.listdir("/proc/self/fd")) == before + 1  # noqa: PTH208
     cache.close()
     assert len(os.listdir("/proc/self/fd")) == before  # noqa: PTH208
-
-
-DIFFERENT: list[dict[str, Any]] = [
-    {"model": "n"},
-    {"temperature": 0.5},
-    {"temperature": None},
-    {"max_tokens": 101},
-    {"extra_body": {"seed": 2}},
-    {"extra_body": None},
-]
-
-
-@pytest.mark.parametrize("change", DIFFERENT)
-def test_the_key_depends_on_how_the_model_is_called(change: dict[str, Any]) -> None:
-    assert request_key(REQUEST, dataclasses.replace(SETTINGS, **change)) != request_key(REQUEST, SETTINGS)
-
-
-@pytest.mark.parametrize(
-    "change",
-    [{"messages": ({"role": "user", "content": "ho"},)}, {"schema": json_schema("judge")}, {"sample": 1}],
-)
-def test_the_key_depends_on_the_request(change: dict[str, Any]) -> None:
-    assert request_key(dataclasses.replace(REQUEST, **change), SETTINGS) != request_key(REQUEST, SETTINGS)
-
-
-@pytest.mark.parametrize(
-    "change", [{"api_base": "http://two/v1"}, {"api_key_env": None}, {"temperature": 1}, {"extra_body": {"seed": 1}}]
-)
-def test_the_key_does_not_depend_on_place_or_payer(change: dict[str, Any]) -> None:
-    assert request_key(REQUEST, dataclasses.replace(SETTINGS, **change)) == request_key(REQUEST, SETTINGS)
-
-
-def test_the_key_is_the_same_for_equal_mappings_and_any_text() -> None:
-    odd = ({"content": "\ud800 é", "role": "user"},)
-    request = dataclasses.replace(REQUEST, messages=odd)
-    frozen = dataclasses.replace(
-        request,
-        messages=(types.MappingProxyType({"role": "user", "content": "\ud800 é"}),),
-        schema=types.MappingProxyType(dict(REQUEST.schema)),
-    )
-    assert request_key(frozen, SETTINGS) == request_key(request, SETTINGS)
-    assert len(bytes.fromhex(request_key(request, SETTINGS))) == 32
