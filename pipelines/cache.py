@@ -111,5 +111,5 @@ def _prune(segments: Segments) -> int:
         f" {done.bytes_before:,} bytes are {done.bytes_after:,} now."
     )
     if done.in_use:
-        print(f"{done.in_use:,} files that a run appends to were left as they are.")
+        print(f"{done.in_use:,} files were left as they are: a run appends to them, or they may not be written.")
     return DONE

@@ -87,7 +87,8 @@ def _remedied(error: BaseException, again: str) -> str | None:
     text = str(error)
     if _CACHE in text:
         line = next(line for line in reversed(text.splitlines()) if _CACHE in line)
-        return f"{line[line.index('cannot ') :].strip()}; the same command {again}"
+        said = line[line.index("cannot ") :].partition(" [while running ")[0]  # which Beam adds
+        return f"{said.strip()}; the same command {again}"
     if os.strerror(errno.ENOSPC) in text:
         return f"the disk is full; make room and run the same command again, it {again}"
     for number in (errno.EACCES, errno.EROFS):

@@ -104,7 +104,7 @@ def _alive(pid: int) -> bool:
 
 def _check_reopening(output: str, about: dict[str, Any]) -> None:
     if not exists(f"{output}/{SUCCESS}"):
-        if not exists(f"{output}/{MANIFEST}") and not exists(f"{output}/cache"):
+        if not exists(f"{output}/{MANIFEST}") and not list_files(f"{output}/cache/*"):
             raise UsageError(f"{output} holds no run to reopen; check --output, or leave --retry-errors out")
         return  # unfinished: going on asks for the errors again anyway
     before = read_manifest(output)

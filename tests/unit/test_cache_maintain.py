@@ -227,6 +227,21 @@ def test_where_no_file_can_be_locked_nothing_is_pruned(tmp_path: Path, monkeypat
     )
 
 
+def test_a_cache_that_may_not_be_written_can_be_looked_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    segments = open_segments(str(tmp_path))
+    segments.add(lines((1, ENTRY), (2, INVALID)))
+    opened = os.open
+
+    def read_only(path: Path, flags: int) -> int:  # the tests may run as root, whom no mode stops
+        if flags & os.O_RDWR:
+            raise PermissionError(13, os.strerror(13))
+        return opened(path, flags)
+
+    monkeypatch.setattr(os, "open", read_only)
+    assert holdings(segments).total["answers"] == 2
+    assert prune(segments).in_use == 1
+
+
 PRUNE = """
 import os, sys
 from transforms.llm.cache import open_segments

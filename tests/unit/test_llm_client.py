@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from schemas.answers import JudgeAnswer, ScreenAnswer, Stage, json_schema
-from transforms.llm.cache import CacheError
+from transforms.llm.cache import CacheError, Entry
 from transforms.llm.cache.local import LocalCache
 from transforms.llm.client import Answered, ClientSettings, ModelClient, SharedClient, Unanswered
 from transforms.llm.requests import Completion, Kind, ModelError, Request, Settings
@@ -346,6 +346,38 @@ def test_a_cache_that_cannot_be_written_ends_the_run(tmp_path: Path, monkeypatch
         raise CacheError("no space")
 
     asyncio.run(scenario())
+
+
+def test_an_answer_that_waits_to_be_kept_occupies_no_place_and_nobody_sees_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def scenario() -> None:
+        kept = asyncio.Event()
+        put = LocalCache.put
+
+        async def late(self: LocalCache, key: str, entry: Entry) -> None:
+            await kept.wait()
+            await put(self, key, entry)
+
+        monkeypatch.setattr(LocalCache, "put", late)
+        engine = Script(GOOD)
+        asked = client(tmp_path, engine, concurrency=1)
+        tasks = [asyncio.create_task(asked.ask(request(name))) for name in ("a", "b", "b", "c")]
+        while engine.calls < 3:
+            await asyncio.sleep(0)
+        await asyncio.sleep(0.01)
+        assert not any(task.done() for task in tasks)
+        kept.set()
+        assert all(answered.expect(ScreenAnswer).qualified for answered in await asyncio.gather(*tasks))
+        assert engine.calls == 3
+        await asked.close()
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize(("cache", "window"), [("run/cache", 8), ("gs://bucket/cache", 8 + 512)])
+def test_a_stage_keeps_under_way_what_waits_for_packs(cache: str, window: int) -> None:
+    assert ClientSettings({}, cache, 8).window == window
 
 
 def test_closing_cancels_what_is_in_flight(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from pydantic import BaseModel
 from schemas.answers import Stage
 from schemas.counts import Counts
 from schemas.records import Call
-from transforms.llm.cache import Entry, open_cache, request_key
+from transforms.llm.cache import Entry, backlog, open_cache, request_key
 from transforms.llm.limiter import Clock, Retries, Sleep, Window
 from transforms.llm.parsing import parse_answer
 from transforms.llm.remote import DEFAULT_TIMEOUT_S, RemoteEngine
@@ -51,6 +51,11 @@ class ClientSettings:
     concurrency: int
     max_attempts: int = MAX_ATTEMPTS
     timeout_s: float = DEFAULT_TIMEOUT_S
+
+    @property
+    def window(self) -> int:
+        """Documents that a stage keeps under way: as many as requests in flight, and those whose answers wait."""
+        return self.concurrency + backlog(self.cache)
 
 
 @dataclass(frozen=True, slots=True)

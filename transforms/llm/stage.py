@@ -251,7 +251,7 @@ class _Ask(DecidingDoFn):
         future = self.client.ask_all(self.rule.requests(document))
         self.waiting += 1
         future.add_done_callback(lambda done: self.answered.put((document, done)))
-        while not self.answered.empty() or self.waiting >= self.settings.concurrency:
+        while not self.answered.empty() or self.waiting >= self.settings.window:
             yield from self._next()
 
     def finish_bundle(self) -> Iterator[Any]:

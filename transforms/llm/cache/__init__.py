@@ -14,7 +14,7 @@ from transforms.llm.cache.bucket import Bucket
 from transforms.llm.cache.directory import Directory
 from transforms.llm.cache.lines import CacheError, Entry, request_key
 from transforms.llm.cache.local import LocalCache
-from transforms.llm.cache.packs import BucketCache
+from transforms.llm.cache.packs import PACK_ANSWERS, BucketCache
 from transforms.llm.cache.segments import Segments
 
 __all__ = [
@@ -22,6 +22,7 @@ __all__ = [
     "Entry",
     "ResponseCache",
     "Segments",
+    "backlog",
     "check_cache",
     "open_cache",
     "open_segments",
@@ -48,6 +49,14 @@ class ResponseCache(Protocol):
 def open_cache(place: str, clock: Callable[[], float] = time.monotonic) -> ResponseCache:
     """Open the cache in a directory, which is made where it is missing, or below `gs://bucket/prefix`."""
     return BucketCache(place, clock) if "://" in place else LocalCache(place, clock)
+
+
+def backlog(place: str) -> int:
+    """Return how many answers may wait to be kept while others are asked for: two packs, one of them on its way.
+
+    Who keeps that many requests under way beside those in flight never waits for a pack that only waits for him.
+    """
+    return 2 * PACK_ANSWERS if "://" in place else 0
 
 
 def open_segments(place: str) -> Segments:

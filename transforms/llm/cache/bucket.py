@@ -43,7 +43,9 @@ class Bucket:
             from google.cloud import storage
             from google.cloud.storage.retry import DEFAULT_RETRY
         except ImportError as error:
-            raise cannot("open", self.place, error, "pip install google-cloud-storage") from None
+            raise cannot(
+                "open", self.place, error, "pip install google-cloud-storage, or this package with the extra gcp"
+            ) from None
         self._again = DEFAULT_RETRY.with_timeout(_PATIENCE_S)
         with self._calling("open"):
             self._client = storage.Client()
