@@ -33,6 +33,7 @@ setup(
             "apache-beam[gcp]>=2.77,<2.78",
             "google-cloud-storage>=2.18.2,<4",
         ],
+        "redis": ["redis>=5.0.1,<8"],  # for --limiter
         "dev": [
             "build>=1.2",
             "datasketch>=2,<3",
@@ -44,6 +45,7 @@ setup(
             "mypy>=1.13",
             "pytest>=8.3",
             "pytest-timeout>=2.3",
+            "redis>=5.0.1,<8",
             "ruff>=0.8",
             "setuptools>=75",
             "types-PyYAML",

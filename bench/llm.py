@@ -1,8 +1,10 @@
-"""How full the model layer keeps its limit: `python -m bench.llm`.
+"""How full the model layer keeps its limits: `python -m bench.llm`, `python -m bench.llm --requests-per-minute 600`.
 
-A whole run over generated documents against the tests' model server, which is a process of its own and answers after a
-lognormal latency. Prints the requests in flight as the server saw them, as a share of the limit, and the processor time
-a call costs the client.
+Whole runs over generated documents against the tests' model server, which is a process of its own and answers after a
+lognormal latency. By default it prints the requests in flight as the server saw them, as a share of the limit, and the
+processor time a call costs the client. With `--requests-per-minute` the server counts in a sliding window of a minute,
+one or more runs share it, and what is printed is the share of it that they used and the share of 429s among what they
+asked, from a minute after the first request until the first run is about to end.
 """
 
 from __future__ import annotations
@@ -15,25 +17,38 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 import urllib.request
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from pipelines.cli import main as webscale_rl
 from tests.support import prose_corpus
 
+MODEL: Final = "hosted_vllm/bench"
+WARM_UP_S: Final = 60.0
+DRAIN_S: Final = 5.0
+"""Seconds at the end of a run in which it has too few documents left to fill a limit."""
+
 
 @contextlib.contextmanager
-def serving(latency: str) -> Iterator[str]:
+def serving(*options: str) -> Iterator[str]:
     """Run the model server; yields its URL."""
-    command = [sys.executable, "-m", "tests.model_server", "--latency", latency]
+    command = [sys.executable, "-m", "tests.model_server", *options]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         try:
             yield f"http://127.0.0.1:{process.stdout.readline().strip()}"
         finally:
             process.send_signal(signal.SIGTERM)
+
+
+def run_flags(corpus: str, output: str, url: str, concurrency: int) -> list[str]:
+    """Return the arguments of a run."""
+    model = ["--model", MODEL, "--api-base", f"{url}/v1"]
+    return ["run", "--input", corpus, "--output", output, *model, "--concurrency", str(concurrency)]
 
 
 def stats(url: str) -> dict[str, Any]:
@@ -44,25 +59,66 @@ def stats(url: str) -> dict[str, Any]:
 
 def measure(documents: int, concurrency: int, latency: str) -> dict[str, Any]:
     """Run the pipeline once and return the server's figures with the client's processor seconds."""
-    with tempfile.TemporaryDirectory() as name, serving(latency) as url:
+    with tempfile.TemporaryDirectory() as name, serving("--latency", latency) as url:
         corpus = prose_corpus(Path(name), documents)
-        flags = [
-            "--input",
-            corpus,
-            "--output",
-            f"{name}/run",
-            "--model",
-            "hosted_vllm/bench",
-            "--api-base",
-            f"{url}/v1",
-        ]
         before = resource.getrusage(resource.RUSAGE_SELF)
-        code = webscale_rl(["run", *flags, "--concurrency", str(concurrency)])
+        code = webscale_rl(run_flags(corpus, f"{name}/run", url, concurrency))
         after = resource.getrusage(resource.RUSAGE_SELF)
         if code:
             raise SystemExit(f"the run ended with {code}")
         seconds = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
         return {**stats(url), "cpu_seconds": seconds}
+
+
+def first_end(processes: Sequence[subprocess.Popen[bytes]]) -> float:
+    """Wait for processes; return when the first of them ended, in seconds since 1970."""
+    ended: float | None = None
+    while any(process.poll() is None for process in processes):
+        time.sleep(0.2)
+        if ended is None and any(process.poll() is not None for process in processes):
+            ended = time.time()
+    codes = [process.returncode for process in processes]
+    if any(codes):
+        raise SystemExit(f"the runs ended with {codes}")
+    return ended or time.time()
+
+
+def measure_rate(flags: argparse.Namespace) -> dict[str, float]:
+    """Run the pipeline in processes that share a rate limit; return how they used it."""
+    with tempfile.TemporaryDirectory() as name:
+        limits = {MODEL: {"requests_per_minute": flags.requests_per_minute}}
+        config, log = Path(name, "run.yaml"), Path(name, "log.jsonl")
+        config.write_text(json.dumps({} if flags.unconfigured else {"limits": limits}), encoding="utf-8")
+        more = ["--config", str(config)]
+        if flags.limiter:
+            more += ["--limiter", flags.limiter]
+        elif flags.processes > 1 and not flags.unconfigured:
+            more += ["--num-workers-hint", str(flags.processes)]
+        window = f"{flags.requests_per_minute}:60"
+        with serving("--latency", flags.latency, "--sliding-window", window, "--log", str(log)) as url:
+            processes = []
+            for number in range(flags.processes):
+                each = flags.documents // flags.processes
+                corpus = prose_corpus(Path(name), each, first=number * each)
+                command = run_flags(corpus, f"{name}/run-{number}", url, flags.concurrency)
+                processes.append(subprocess.Popen([sys.executable, "-m", "pipelines.build_qa", *command[1:], *more]))
+            ended = first_end(processes)
+        return rate_figures(log, flags.requests_per_minute, ended - DRAIN_S)
+
+
+def rate_figures(log: Path, requests_per_minute: int, end: float) -> dict[str, float]:
+    """Return, from the server's log between warm-up and `end`: its seconds, share of the limit used, share of 429s."""
+    lines = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
+    begin = lines[0]["at"] + WARM_UP_S
+    if end <= begin:
+        raise SystemExit("the runs were over before they were warm; give more --documents")
+    statuses = Counter(line["status"] for line in lines if line["event"] == "answered" and begin <= line["at"] < end)
+    admitted, refused = statuses[200], statuses[429]
+    return {
+        "seconds": end - begin,
+        "used": admitted / (end - begin) * 60 / requests_per_minute,
+        "refused": refused / max(1, admitted + refused),
+    }
 
 
 def main() -> None:
@@ -71,9 +127,24 @@ def main() -> None:
     parser.add_argument("--documents", type=int, default=1000)
     parser.add_argument("--concurrency", type=int, default=64)
     parser.add_argument("--latency", default="lognormal:0.3:0.5", help="seconds, or lognormal:MEDIAN:SIGMA")
+    parser.add_argument("--requests-per-minute", type=int, help="what the server allows; the runs are told, too")
+    parser.add_argument("--unconfigured", action="store_true", help="the runs are not told")
+    parser.add_argument("--processes", type=int, default=1, help="runs at once, each with its part of the documents")
+    parser.add_argument("--limiter", help="what they share their limit by; otherwise each is told how many there are")
     flags = parser.parse_args()
-    found = measure(flags.documents, flags.concurrency, flags.latency)
-    print(
+    if flags.requests_per_minute is None:
+        print(in_flight_words(measure(flags.documents, flags.concurrency, flags.latency), flags))
+    else:
+        found = measure_rate(flags)
+        print(
+            f"\n{flags.requests_per_minute} requests a minute, {flags.processes} processes, latency {flags.latency} s,"
+            f" {found['seconds']:.0f} s: {found['used']:.1%} of the limit used, {found['refused']:.2%} refused"
+        )
+
+
+def in_flight_words(found: dict[str, Any], flags: argparse.Namespace) -> str:
+    """Return what a run showed of the requests in flight."""
+    return (
         f"\nlimit {flags.concurrency}, latency {flags.latency} s:"
         f" {found['requests']} requests in {found['wall_s']:.1f} s, at most {found['max_in_flight']} in flight;"
         f"\nin flight on average, the middle 80 % of the requests: {found['mean_in_flight_middle']:.1f}"

@@ -16,6 +16,7 @@ from pydantic import BaseModel, ValidationError
 
 from schemas.config import MODEL_STAGES, RunConfig, Until
 from transforms.files import list_files
+from transforms.llm.failures import mask
 
 
 class UsageError(ValueError):
@@ -46,7 +47,9 @@ class Parser(argparse.ArgumentParser):
         raise UsageError(f"{message}; see {self.prog} --help")
 
 
-_FLAGS: Final = ("input", "output", "cache", "state", "concurrency", "until", "sample")
+_FLAGS: Final = (
+    "input", "output", "cache", "state", "concurrency", "limiter", "num_workers_hint", "until", "sample",
+)  # fmt: skip
 """Flags that set the key of the same name in the configuration."""
 
 
@@ -59,6 +62,8 @@ def add_run_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--api-base", metavar="URL", help="where the models are served (OpenAI-compatible)")
     parser.add_argument("--concurrency", type=int, metavar="N", help="model requests in flight, all workers together")
     parser.add_argument("--cache", metavar="DIR", help="model answers: directory or gs://... (default: OUTPUT/cache)")
+    parser.add_argument("--limiter", metavar="URL", help="redis://HOST:PORT/DB by which all workers share rate limits")
+    parser.add_argument("--num-workers-hint", type=int, metavar="N", help="worker processes that share the limits")
     parser.add_argument(
         "--state", metavar="DIR", help="what earlier runs have seen: skip it, compare with it, add to it"
     )
@@ -170,7 +175,7 @@ def validate(content: Mapping[str, Any], path: str | None) -> RunConfig:
     try:
         return RunConfig.model_validate(content)
     except ValidationError as error:
-        raise UsageError(_first_problem(error, path)) from None
+        raise UsageError(mask(_first_problem(error, path))) from None
 
 
 def input_files(patterns: Sequence[str]) -> list[str]:
@@ -214,6 +219,8 @@ def _first_problem(error: ValidationError, path: str | None) -> str:
 def _keys_at(place: Sequence[str]) -> list[str]:
     model: type[BaseModel] = RunConfig
     for part in place:
+        if part not in model.model_fields:
+            continue  # the user's own name, in a mapping of models
         annotation = model.model_fields[part].annotation
         models = [kind for kind in (annotation, *get_args(annotation)) if _is_model(kind)]  # `X | None` holds one too
         if not models:

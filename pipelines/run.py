@@ -5,10 +5,8 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import importlib.metadata
-import os
 import platform
 import re
-import resource
 import sys
 import time
 import uuid
@@ -23,6 +21,7 @@ from pipelines.doors import Run
 from pipelines.options import RunOptions, UsageError, input_files
 from pipelines.rundir import check_run, check_state, read_manifest, take_run, using
 from pipelines.summary import first_error, progress, summary
+from pipelines.workers import check_limiter, concurrency_of, limits_of, worker_processes
 from prompts import PromptSet, load_prompts
 from schemas.answers import Stage
 from schemas.config import DOCUMENT_STAGES, MODEL_STAGES, RunConfig
@@ -44,7 +43,6 @@ LOCAL_RUNNER: Final = "apache_beam.runners.portability.fn_api_runner.FnApiRunner
 _PACKAGES: Final = ("webscale-rl", "apache-beam", "litellm", "pyarrow", "numpy", "pydantic", "json-repair")
 
 _SECRET_KEY: Final = re.compile(r"(key|token|secret|password|authorization)$", re.IGNORECASE)
-_FILES_BESIDE_SOCKETS: Final = 100
 
 DONE: Final = 0
 UNFINISHED: Final = 3
@@ -70,9 +68,18 @@ def run(options: RunOptions) -> int:
     check_run(output, about, inputs, overwrite=options.overwrite, retry_errors=options.retry_errors)
     state = _state(config)
     settings = _settings(config)
+    workers = worker_processes(config.num_workers_hint, options.beam)
+    client = ClientSettings(
+        settings,
+        config.cache_directory,
+        concurrency_of(config, workers),
+        limits=limits_of(config, workers),
+        limiter=config.limiter,
+    )
     _check_filters(config)
     if settings:
         _check_cache(config)
+    check_limiter(config.limiter)
     _check_models(settings)
     facts = RunFacts(
         output=output,
@@ -84,7 +91,6 @@ def run(options: RunOptions) -> int:
         about=about,
         state=state,
     )
-    client = ClientSettings(settings, config.cache_directory, per_worker(config.concurrency, options.beam))
     pipeline = _pipeline(options.beam, Run(config, plan, prompts, client, facts))
     with using(state, facts.run_id):
         if state is not None:
@@ -153,31 +159,6 @@ def _check_models(settings: dict[Stage, Settings]) -> None:
         check_models(settings)
     except PreflightError as error:
         raise UsageError(str(error)) from None
-
-
-def per_worker(concurrency: int, options: PipelineOptions) -> int:
-    """Return each worker process's part of the limit on requests in flight.
-
-    Raises:
-      UsageError: there are more workers than requests allowed, or fewer open files than requests.
-    """
-    given = options.get_all_options()
-    if given["direct_num_workers"] < 0:
-        raise UsageError(f"--direct_num_workers={given['direct_num_workers']} must be 0 (one a core) or more")
-    if given["direct_running_mode"] == "multi_processing":
-        workers = given["direct_num_workers"] or os.cpu_count() or 1
-    else:
-        sizes = ("max_num_workers", "num_workers", "parallelism", "sdk_worker_parallelism")
-        workers = max([1, *(size for name in sizes if (size := given.get(name)))])
-    if concurrency < workers:
-        raise UsageError(
-            f"--concurrency {concurrency} is less than one request for each of {workers} workers; raise it"
-        )
-    _, files = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if files != resource.RLIM_INFINITY and concurrency // workers > files - _FILES_BESIDE_SOCKETS:
-        raise UsageError(f"--concurrency {concurrency} needs more open files than the {files} allowed here; lower it")
-    resource.setrlimit(resource.RLIMIT_NOFILE, (files, files))  # each request in flight holds a socket
-    return concurrency // workers
 
 
 def _about(config: RunConfig, prompts: PromptSet) -> dict[str, Any]:

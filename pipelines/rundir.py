@@ -24,7 +24,9 @@ DIRECTORIES: Final = ("qa", "pairs", "documents", "rejected", "errors", "superse
 IN_USE: Final = "in_use.json"
 """Names the run that reads a state and is going to add to it."""
 _SHARD: Final = re.compile(r"part-\d{5}-of-\d{5}\.parquet(\.[0-9a-f]{32}\.tmp)?")
-_NOT_OF_THE_RESULT: Final = {"output", "cache", "concurrency", "max_error_share"}
+_NOT_OF_THE_RESULT: Final = {
+    "output", "cache", "concurrency", "limits", "limiter", "num_workers_hint", "max_error_share",
+}  # fmt: skip
 _NOT_OF_THE_ANSWER: Final = {"api_base", "api_key_env"}
 
 

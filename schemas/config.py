@@ -5,7 +5,9 @@ Nothing here reads a file or an environment variable; `pipelines.options` does.
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Final, Literal, get_args
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, model_validator
 
@@ -87,6 +89,25 @@ def _no_pattern(path: str) -> str:
 Directory = Annotated[NonEmpty, AfterValidator(_no_pattern)]
 
 
+class ModelLimits(_Settings):
+    """What a provider allows for one model, all workers together; null is no limit.
+
+    Attributes:
+      concurrency: requests in flight.
+      requests_per_minute: as a provider counts them, in any sixty seconds.
+      tokens_per_minute: those of prompts and answers together.
+    """
+
+    concurrency: Annotated[int, Field(ge=1, le=100_000)] | None = None
+    requests_per_minute: Annotated[int, Field(ge=1)] | None = None
+    tokens_per_minute: Annotated[int, Field(ge=1)] | None = None
+
+    @property
+    def paced(self) -> bool:
+        """Whether there is a limit on a rate."""
+        return self.requests_per_minute is not None or self.tokens_per_minute is not None
+
+
 class RunConfig(_Settings):
     """A run of the pipeline.
 
@@ -97,6 +118,10 @@ class RunConfig(_Settings):
       state: the directory that remembers runs from night to night, null for a run on its own.
       prompts: a directory whose templates and exemplars replace the shipped ones of the same name.
       concurrency: model requests in flight, over all workers together.
+      limits: what providers allow, by the name of the model.
+      limiter: redis://HOST:PORT/DB (rediss:// for TLS), by which all workers share the rates of `limits`; null divides
+        them by the number of workers.
+      num_workers_hint: worker processes among which limits are divided; null takes what the runner's options say.
       until: the last stage to run; null runs the whole figure.
       sample: documents to draw, evenly and repeatably, from the input; null takes all.
       max_error_share: share of a stage's input that may end as errors before the run counts as failed.
@@ -113,6 +138,9 @@ class RunConfig(_Settings):
     checks: CheckLimits = CheckLimits()
     models: Models = Models()
     concurrency: Annotated[int, Field(ge=1, le=100_000)] = 64
+    limits: dict[NonEmpty, ModelLimits] = {}
+    limiter: NonEmpty | None = None
+    num_workers_hint: Annotated[int, Field(ge=1)] | None = None
     until: Until | None = None
     sample: Annotated[int, Field(ge=1)] | None = None
     max_error_share: Annotated[float, Field(ge=0, le=1)] = 0.05
@@ -125,7 +153,35 @@ class RunConfig(_Settings):
             )
         return self
 
+    @model_validator(mode="after")
+    def _check_limits(self) -> RunConfig:
+        settings = [getattr(self.models, stage) for stage in MODEL_STAGES]
+        called = sorted({each.model for each in settings if each.model != EMBEDDED_MODEL})
+        for model in self.limits:
+            if model not in called:
+                there_is = f"name one that a stage calls: {', '.join(called)}" if called else "no stage calls any"
+                raise ValueError(f"limits.{model}: no stage calls that model over a network; {there_is}")
+        if self.limiter is None:
+            return self
+        _check_limiter(self.limiter)
+        if not any(limits.paced for limits in self.limits.values()):
+            raise ValueError("limiter has nothing to share: set requests_per_minute or tokens_per_minute in limits")
+        return self
+
     @property
     def cache_directory(self) -> str:
         """Where the model answers are kept."""
         return self.cache or f"{self.output.rstrip('/')}/cache"
+
+
+def _check_limiter(url: str) -> None:
+    """Refuse what is no address of a Redis; nothing is said of where a password could stand."""
+    shown = re.split("[?#]", url.rpartition("@")[2])[0]
+    remedy = "name redis://HOST:PORT/DB, or rediss:// for TLS"
+    try:
+        parts = urlsplit(url)
+        valid = bool(parts.hostname) and parts.port != 0 and not parts.query and not parts.fragment
+    except ValueError:
+        valid = False
+    if not valid or parts.scheme not in ("redis", "rediss") or not re.fullmatch(r"(/\d*)?", parts.path):
+        raise ValueError(f"limiter {shown}: {remedy}")

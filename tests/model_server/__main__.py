@@ -26,6 +26,11 @@ def _share(text: str) -> tuple[str, float]:
     return name, float(share)
 
 
+def _window(text: str) -> tuple[int, float]:
+    requests, _, seconds = text.partition(":")
+    return int(requests), float(seconds)
+
+
 def parser() -> argparse.ArgumentParser:
     """Return the parser of the command's arguments."""
     command = argparse.ArgumentParser(
@@ -43,6 +48,7 @@ def parser() -> argparse.ArgumentParser:
     add("--model", action="append", metavar="NAME", help="a model that exists; any does where none is named")
     add("--context-chars", type=int, metavar="N")
     add("--requests-per-minute", type=float, metavar="N")
+    add("--sliding-window", type=_window, metavar="N:S", help="N requests in any S seconds")
     return command
 
 
@@ -58,6 +64,7 @@ def behaviour_of(args: argparse.Namespace) -> Behaviour:
         models=None if args.model is None else tuple(args.model),
         context_chars=args.context_chars,
         requests_per_minute=args.requests_per_minute,
+        sliding_window=args.sliding_window,
     )
 
 

@@ -6,7 +6,8 @@ import hashlib
 import math
 import statistics
 import time
-from collections.abc import Mapping
+from collections import deque
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
@@ -31,6 +32,7 @@ class Behaviour:
       models: the models that exist; another one gets 404. Any exists where None.
       context_chars: characters in all messages together above which a request gets 400 context_length_exceeded.
       requests_per_minute: the pace above which a request gets 429 with Retry-After; a second's worth may come at once.
+      sliding_window: (N, S): a request gets 429 with Retry-After where N have been let in during the last S seconds.
     """
 
     seed: int = 0
@@ -42,6 +44,7 @@ class Behaviour:
     models: tuple[str, ...] | None = None
     context_chars: int | None = None
     requests_per_minute: float | None = None
+    sliding_window: tuple[int, float] | None = None
 
     def __post_init__(self) -> None:
         for name, share in self.faults.items():
@@ -53,6 +56,9 @@ class Behaviour:
             raise ValueError(f"the shares of faults add up to {sum(self.faults.values())}; keep them within 1")
         if isinstance(self.latency, tuple) and (self.latency[0] != "lognormal" or self.latency[1] <= 0):
             raise ValueError(f'the latency is {self.latency!r}; give seconds or ("lognormal", median > 0, sigma)')
+
+        if self.sliding_window is not None and min(self.sliding_window) <= 0:
+            raise ValueError(f"the sliding window is {self.sliding_window}; give requests and seconds above 0")
 
     def fault(self, sha256: str, attempt: int) -> str | None:
         """Return the fault that the given attempt (from 0) at a request meets, if any."""
@@ -95,3 +101,23 @@ class Bucket:
             self._tokens -= 1
             return 0.0
         return (1 - self._tokens) / self._per_second
+
+
+class SlidingWindow:
+    """Counts what was let in during the last seconds, to the moment."""
+
+    def __init__(self, requests: int, seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self._requests = requests
+        self._seconds = seconds
+        self._clock = clock
+        self._let_in: deque[float] = deque()
+
+    def wait_s(self) -> float:
+        """Let a request in and return 0, or return the seconds until one may come in."""
+        now = self._clock()
+        while self._let_in and self._let_in[0] <= now - self._seconds:
+            self._let_in.popleft()
+        if len(self._let_in) < self._requests:
+            self._let_in.append(now)
+            return 0.0
+        return self._let_in[0] + self._seconds - now

@@ -19,7 +19,7 @@ from aiohttp import web
 
 from tests.model_server.answers import PLAIN, body_sha256, stage_of
 from tests.model_server.api import Reply, completion_reply, error_reply, parse, prompt_chars
-from tests.model_server.behaviour import Behaviour, Bucket
+from tests.model_server.behaviour import Behaviour, Bucket, SlidingWindow
 from tests.model_server.traffic import Traffic, Visit
 
 _WRONG_KEY: Final = error_reply(401, "invalid_api_key", "the bearer key is missing or wrong")
@@ -32,8 +32,11 @@ class Service:
         self.behaviour = behaviour
         self.traffic = traffic
         self._attempts: Counter[str] = Counter()
-        per_minute = behaviour.requests_per_minute
-        self._bucket = None if per_minute is None else Bucket(per_minute)
+        self._gates: list[Bucket | SlidingWindow] = []
+        if behaviour.requests_per_minute is not None:
+            self._gates.append(Bucket(behaviour.requests_per_minute))
+        if behaviour.sliding_window is not None:
+            self._gates.append(SlidingWindow(*behaviour.sliding_window))
 
     def app(self) -> web.Application:
         """Return the application with all routes."""
@@ -79,7 +82,7 @@ class Service:
         if rules.context_chars is not None and prompt_chars(body) > rules.context_chars:
             message = f"the messages have {prompt_chars(body)} characters; this model's maximum context length is "
             return error_reply(400, "context_length_exceeded", f"{message}{rules.context_chars} characters")
-        wait_s = 0.0 if self._bucket is None else self._bucket.wait_s()
+        wait_s = next((wait_s for gate in self._gates if (wait_s := gate.wait_s()) > 0), 0.0)
         if wait_s > 0:
             # Whole seconds, as RFC 9110 (section 10.2.3) has them.
             return error_reply(429, "rate_limit_exceeded", "requests per minute reached", str(math.ceil(wait_s)))

@@ -2,17 +2,31 @@
 
 from __future__ import annotations
 
+import socket
+import sys
+
 import pytest
 from apache_beam.options.pipeline_options import PipelineOptions
 
 from pipelines.options import UsageError
-from pipelines.run import per_worker, redacted
+from pipelines.run import redacted
+from pipelines.workers import check_limiter, concurrency_of, limits_of, worker_processes
+from schemas.config import RunConfig
+from transforms.llm.rates import Limits
+
+
+@pytest.fixture
+def closed_port() -> int:
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        return int(bound.getsockname()[1])
 
 
 @pytest.mark.parametrize(
     ("value", "shown"),
     [
         ("http://user:word@host/v1", "http://[redacted]@host/v1"),
+        ("redis://:w@rd@host:1/0", "redis://[redacted]@host:1/0"),
         ("http://host/v1?api_key=abc123&x=1", "http://host/v1?api_key=[redacted]&x=1"),
         (
             {"api_key": "abc", "accessToken": "abc", "seed": 42},
@@ -27,20 +41,70 @@ def test_the_manifests_configuration_holds_no_secret(value: object, shown: objec
     assert redacted(value) == shown
 
 
+MODEL = "openai/a"
+
+
+def config(**settings: object) -> RunConfig:
+    models = {stage: {"model": MODEL} for stage in ("screen", "classify", "generate", "judge")}
+    return RunConfig.model_validate({"input": ["x"], "output": "y", "models": models, **settings})
+
+
 @pytest.mark.parametrize(
-    ("flags", "part"),
+    ("hint", "flags", "workers"),
     [
-        ([], 64),
-        (["--direct_num_workers=3"], 64),
-        (["--direct_num_workers=3", "--direct_running_mode=multi_processing"], 21),
-        (["--parallelism=8"], 8),
-        (["--max_num_workers=64"], 1),
+        (None, [], 1),
+        (None, ["--direct_num_workers=3"], 1),
+        (None, ["--direct_num_workers=3", "--direct_running_mode=multi_processing"], 3),
+        (None, ["--parallelism=8"], 8),
+        (None, ["--max_num_workers=64", "--num_workers=2"], 64),
+        (5, ["--max_num_workers=64"], 5),
+        (1, ["--direct_num_workers=3", "--direct_running_mode=multi_processing"], 1),
     ],
 )
-def test_the_limit_is_divided_among_the_worker_processes(flags: list[str], part: int) -> None:
-    assert per_worker(64, PipelineOptions(flags)) == part
+def test_the_hint_beats_what_the_runners_options_reveal(hint: int | None, flags: list[str], workers: int) -> None:
+    assert worker_processes(hint, PipelineOptions(flags)) == workers
+
+
+def test_a_negative_number_of_workers_is_refused() -> None:
+    with pytest.raises(UsageError, match="--direct_num_workers=-1 must be 0"):
+        worker_processes(3, PipelineOptions(["--direct_num_workers=-1"]))
+
+
+def test_limits_are_divided_among_the_worker_processes() -> None:
+    limits = {MODEL: {"concurrency": 7, "requests_per_minute": 600, "tokens_per_minute": 100_000}}
+    assert concurrency_of(config(), 3) == 21
+    assert limits_of(config(limits=limits), 3) == {MODEL: Limits(2, 200.0, 100_000 / 3)}
+    assert limits_of(config(limits={MODEL: {}}), 3) == {MODEL: Limits()}
+
+
+def test_a_limiter_shares_rates_and_leaves_concurrency_to_the_processes() -> None:
+    limits = {MODEL: {"concurrency": 7, "requests_per_minute": 600}}
+    shared = config(limits=limits, limiter="redis://localhost:6379/0")
+    assert limits_of(shared, 3) == {MODEL: Limits(2, 600.0, None)}
 
 
 def test_more_workers_than_requests_are_refused() -> None:
     with pytest.raises(UsageError, match="--concurrency 64 is less than one request for each of 65 workers"):
-        per_worker(64, PipelineOptions(["--num_workers=65"]))
+        concurrency_of(config(), 65)
+    with pytest.raises(UsageError, match=r"limits\.openai/a\.concurrency = 2 is less than one request for each of 3"):
+        limits_of(config(limits={MODEL: {"concurrency": 2}}), 3)
+
+
+def test_an_unreachable_limiter_is_one_line_without_its_password(closed_port: int) -> None:
+    pytest.importorskip("redis")
+    with pytest.raises(UsageError) as refused:
+        check_limiter(f"redis://:hunter%2F2@127.0.0.1:{closed_port}/0")
+    said = str(refused.value)
+    assert said.startswith(f"--limiter redis://[redacted]@127.0.0.1:{closed_port}/0: ") and "start Redis there" in said
+    assert "hunter" not in said and "\n" not in said
+
+
+def test_a_limiter_without_its_package_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "redis", None)
+    for name in [name for name in sys.modules if name.startswith("redis.") or name.endswith(".redis_limiter")]:
+        monkeypatch.delitem(sys.modules, name)
+    import transforms.llm
+
+    monkeypatch.delattr(transforms.llm, "redis_limiter", raising=False)
+    with pytest.raises(UsageError, match=r"needs the package redis; install it: pip install 'webscale-rl\[redis\]'"):
+        check_limiter("redis://127.0.0.1:6379/0")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import gc
+import itertools
 import json
 import subprocess
 import sys
@@ -20,6 +21,7 @@ from schemas.answers import JudgeAnswer, ScreenAnswer, Stage, json_schema
 from transforms.llm.cache import CacheError, Entry
 from transforms.llm.cache.local import LocalCache
 from transforms.llm.client import Answered, ClientSettings, ModelClient, SharedClient, Unanswered
+from transforms.llm.rates import Limits
 from transforms.llm.requests import Completion, Kind, ModelError, Request, Settings
 
 GOOD = Completion('{"thought": "t", "qualified": true}', "stop", 100, 10, 40, 2.5e-5)
@@ -496,3 +498,31 @@ def test_a_process_that_forgets_to_close_ends_in_silence(tmp_path: Path) -> None
     result = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
     assert json.loads(result.stdout) == ["embedded/extractive"]
     assert result.stderr == ""
+
+
+def test_the_limits_of_a_model_hold_for_its_requests_and_no_others(tmp_path: Path) -> None:
+    async def scenario() -> tuple[list[float], Script]:
+        time, went = Time(), []
+
+        async def hold() -> None:
+            went.append(time.now)
+
+        engine = Script(GOOD, hold=hold)
+        limits = {"remote": Limits(concurrency=1, requests_per_minute=6), "other": Limits(requests_per_minute=1)}
+        limited = dataclasses.replace(settings(tmp_path), limits=limits)
+        asked = ModelClient(limited, engine=engine, clock=time, sleep=time.sleep, random=lambda: 1.0)
+        try:
+            await asked.ask_all([request(str(n)) for n in range(4)])
+        finally:
+            await asked.close()
+        return went, engine
+
+    went, engine = asyncio.run(scenario())
+    assert engine.most == 1
+    assert went[0] == 0.0
+    gaps = [after - before for before, after in itertools.pairwise(went)]
+    assert all(9.5 < gap < 10.5 for gap in gaps)
+
+
+def test_the_settings_do_not_show_the_limiters_password(tmp_path: Path) -> None:
+    assert "hunter2" not in repr(dataclasses.replace(settings(tmp_path), limiter="redis://:hunter2@localhost"))

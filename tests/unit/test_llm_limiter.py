@@ -192,6 +192,51 @@ def test_three_refusals_in_a_row_hold_back_every_call_to_the_endpoint() -> None:
     assert asyncio.run(scenario()) == [7.0, 120.0]
 
 
+def test_refusals_without_a_time_to_wait_hold_calls_back_for_twice_as_long_each_time() -> None:
+    async def scenario() -> list[float]:
+        time = Time()
+        window = Window(4, time, time.sleep)
+
+        async def refuse() -> None:
+            with pytest.raises(ModelError):
+                async with window.slot():
+                    raise error(Kind.THROTTLED)
+
+        async def answer() -> None:
+            async with window.slot():
+                pass
+
+        await refuse()
+        await refuse()
+        await answer()
+        assert time.slept == [], "two may be an accident"
+        for _ in range(11):
+            await refuse()
+        assert time.slept == [0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 30.0]
+        await answer()
+        for _ in range(3):
+            await refuse()
+        await answer()
+        return time.slept[8:]
+
+    assert asyncio.run(scenario()) == [30.0, 0.5]
+
+
+def test_calls_that_were_under_way_together_and_are_refused_make_no_pause() -> None:
+    async def scenario() -> list[float]:
+        time = Time()
+        load = Load(Window(4, time, time.sleep))
+        tasks = [asyncio.create_task(load.call()) for _ in range(5)]
+        await settle()
+        for _ in range(4):
+            await load.end(error(Kind.THROTTLED))
+        await load.end()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        return time.slept
+
+    assert asyncio.run(scenario()) == []
+
+
 def test_a_cancelled_wait_gives_its_place_back() -> None:
     async def scenario() -> None:
         time = Time()

@@ -17,7 +17,7 @@ from pydantic import ValidationError
 from schemas.answers import ANSWERS, Stage
 from tests.model_server import Behaviour, ModelServer
 from tests.model_server.answers import body_sha256
-from tests.model_server.behaviour import FAULTS
+from tests.model_server.behaviour import FAULTS, SlidingWindow
 from tests.model_server.client import ask, ask_at_once, chat, lines, message, wait_for
 
 
@@ -126,6 +126,8 @@ def test_shares_are_met() -> None:
         ({"faults": {"500": 0.6, "429": 0.6}}, "add up to 1.2"),
         ({"latency": ("normal", 1.0, 1.0)}, "normal"),
         ({"latency": ("lognormal", 0.0, 1.0)}, "median > 0"),
+        ({"sliding_window": (0, 60.0)}, "above 0"),
+        ({"sliding_window": (600, 0.0)}, "above 0"),
     ],
 )
 def test_a_behaviour_that_cannot_be_is_refused(settings: dict[str, Any], complaint: str) -> None:
@@ -143,6 +145,20 @@ def test_requests_per_minute_are_limited_to_a_second_of_them_at_once() -> None:
         assert {headers["Retry-After"] for status, headers, _ in answers if status == 429} == {"1"}
         time.sleep(1)
         assert ask(server, chat("screen"))[0][0] == 200
+
+
+def test_a_sliding_window_counts_what_it_let_in_during_the_last_seconds() -> None:
+    times = iter([0.0, 4.0, 5.0, 9.5, 10.0, 13.0, 14.0])
+    window = SlidingWindow(2, 10.0, lambda: next(times))
+    waits = [window.wait_s() for _ in range(7)]
+    assert waits == [0.0, 0.0, 5.0, 0.5, 0.0, 1.0, 0.0]
+
+
+def test_a_request_over_the_sliding_window_gets_429_with_the_seconds_to_wait() -> None:
+    with ModelServer(Behaviour(sliding_window=(2, 30.0))) as server:
+        answers = ask(server, chat("screen"), chat("judge"), chat("screen"))
+    assert [status for status, _, _ in answers] == [200, 200, 429]
+    assert answers[-1][1]["Retry-After"] == "30"
 
 
 def test_a_request_over_the_limit_is_no_attempt() -> None:

@@ -41,7 +41,7 @@ def test_the_process_outlives_a_killed_client(tmp_path: Path) -> None:
 
 def test_every_option_of_the_command_reaches_the_behaviour() -> None:
     options = "--seed 3 --latency lognormal:0.01:0.5 --fault 429=0.5 --fault empty=0.1 --retry-after 7 --hold 1"
-    gates = "--api-key k --model a --model b --context-chars 1000 --requests-per-minute 6000"
+    gates = "--api-key k --model a --model b --context-chars 1000 --requests-per-minute 6000 --sliding-window 600:60"
     assert behaviour_of(parser().parse_args([*options.split(), *gates.split()])) == Behaviour(
         seed=3,
         latency=("lognormal", 0.01, 0.5),
@@ -52,6 +52,7 @@ def test_every_option_of_the_command_reaches_the_behaviour() -> None:
         models=("a", "b"),
         context_chars=1000,
         requests_per_minute=6000,
+        sliding_window=(600, 60.0),
     )
     assert behaviour_of(parser().parse_args([])) == Behaviour()
     assert behaviour_of(parser().parse_args(["--latency", "0.2"])) == Behaviour(latency=0.2)

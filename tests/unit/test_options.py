@@ -112,6 +112,21 @@ def test_a_bad_value_is_named(flags: list[str], named: str) -> None:
         ("- a list", "holds a list; it must be a mapping"),
         ("a: [", "is not YAML"),
         ("models: 3", "models = 3"),
+        (
+            "limits: {openai/a: {request_per_minute: 1}}",
+            "limits.openai/a.request_per_minute; did you mean requests_per_m",
+        ),
+        ("limits: {openai/a: {requests_per_minute: 0}}", "limits.openai/a.requests_per_minute = 0"),
+        ("limits: {openai/a: {tokens_per_minute: -5}}", "limits.openai/a.tokens_per_minute = -5"),
+        ("limits: {openai/a: {concurrency: 0}}", "limits.openai/a.concurrency = 0"),
+        ("limits: {openai/a: 600}", "limits.openai/a = 600"),
+        ("limits: {openai/a: {}}", "limits.openai/a: no stage calls that model over a network; no stage calls any"),
+        ("limits: {embedded/extractive: {}}", "limits.embedded/extractive: no stage calls that model over a network"),
+        (
+            "limits: {openai/c: {}}\nmodels: {judge: {model: openai/b}, screen: {model: openai/a}}",
+            "openai/c: no stage calls that model over a network; name one that a stage calls: openai/a, openai/b",
+        ),
+        ("num_workers_hint: 0", "num_workers_hint = 0"),
     ],
 )
 def test_a_wrong_file_is_named_with_its_key(tmp_path: Path, text: str, named: str) -> None:
@@ -119,6 +134,52 @@ def test_a_wrong_file_is_named_with_its_key(tmp_path: Path, text: str, named: st
     message = refusal(*NEEDED, "--config", path)
     assert path in message
     assert named in message
+
+
+LIMITED = "models: {judge: {model: openai/a}}\nlimits: {openai/a: {requests_per_minute: 600}}\n"
+
+
+def test_limits_and_how_workers_share_them(tmp_path: Path) -> None:
+    flags = ["--config", config_file(tmp_path, LIMITED), "--num-workers-hint", "3"]
+    for url in ("redis://h", "redis://h:6379/2", "rediss://user:p%2Fw@h:1/0", "redis://[::1]:6379/"):
+        config = parse_run([*NEEDED, *flags, "--limiter", url]).config
+        assert (config.limiter, config.num_workers_hint) == (url, 3)
+    limits = config.limits["openai/a"]
+    assert (limits.requests_per_minute, limits.tokens_per_minute, limits.concurrency) == (600, None, None)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "h:6379",
+        "http://:hunter2@h:6379/0",
+        "redis://:hunter2@",
+        "redis:///0",
+        "redis://:hunter2@h:6379/zero",
+        "redis://:hunter2@h:99999/0",
+        "redis://:hunter2@h:port/0",
+        "redis://:hunter2/3@h:6379/0",
+        "redis://h:6379/0?password=hunter2",
+        "redis://:hunter2@h:6379/0?db=1",
+        "redis//:hunter2@h:6379/0",
+    ],
+)
+def test_a_limiter_that_is_no_redis_is_refused_without_its_password(tmp_path: Path, url: str) -> None:
+    message = refusal(*NEEDED, "--config", config_file(tmp_path, LIMITED), "--limiter", url)
+    assert "limiter" in message and "name redis://HOST:PORT/DB" in message
+    assert "hunter" not in message
+
+
+def test_a_limiter_of_another_shape_shows_no_password(tmp_path: Path) -> None:
+    path = config_file(tmp_path, LIMITED + "limiter: {url: 'redis://:hunter2@h:6379/0'}")
+    message = refusal(*NEEDED, "--config", path)
+    assert "limiter = " in message and "hunter" not in message
+
+
+@pytest.mark.parametrize("limits", ["", "models: {judge: {model: openai/a}}\nlimits: {openai/a: {concurrency: 3}}"])
+def test_a_limiter_without_a_rate_has_nothing_to_share(tmp_path: Path, limits: str) -> None:
+    message = refusal(*NEEDED, "--config", config_file(tmp_path, limits), "--limiter", "redis://h")
+    assert "nothing to share: set requests_per_minute or tokens_per_minute" in message
 
 
 def test_a_file_that_is_no_text(tmp_path: Path) -> None:

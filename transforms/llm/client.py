@@ -11,8 +11,8 @@ import time
 import weakref
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
-from typing import Any, Final, TypeVar
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from pydantic import BaseModel
 
@@ -20,11 +20,17 @@ from schemas.answers import Stage
 from schemas.counts import Counts
 from schemas.records import Call
 from transforms.llm.cache import Entry, backlog, open_cache, request_key
+from transforms.llm.endpoint import Endpoint
+from transforms.llm.learnt_rate import LearntRate
 from transforms.llm.limiter import Clock, Retries, Sleep, Window
 from transforms.llm.parsing import parse_answer
+from transforms.llm.rates import Arrivals, Limits, LocalArrivals, Pace
 from transforms.llm.remote import DEFAULT_TIMEOUT_S, RemoteEngine
 from transforms.llm.requests import PENDING, Completion, Engine, Kind, ModelError, Request, Settings
 from transforms.llm.usage import Meter
+
+if TYPE_CHECKING:
+    from transforms.llm.redis_limiter import RedisLimiter
 
 EMBEDDED_MODELS: Final = ("embedded/extractive",)
 MAX_ATTEMPTS: Final = 8
@@ -44,6 +50,8 @@ class ClientSettings:
       concurrency: calls in flight at once, in this process.
       max_attempts: calls at most for one request.
       timeout_s: seconds at most for one call.
+      limits: of each model that has any, by its name; its requests at one place and with one key share them.
+      limiter: the Redis by which all workers share the rates in `limits` (see `RedisLimiter`), None without one.
     """
 
     models: Mapping[Stage, Settings]
@@ -51,6 +59,8 @@ class ClientSettings:
     concurrency: int
     max_attempts: int = MAX_ATTEMPTS
     timeout_s: float = DEFAULT_TIMEOUT_S
+    limits: Mapping[str, Limits] = field(default_factory=dict)
+    limiter: str | None = field(default=None, repr=False)  # may hold a password
 
     @property
     def window(self) -> int:
@@ -97,26 +107,15 @@ class Unanswered(ModelError):
         self.usage = usage
 
 
-class _Endpoint:
-    """What the requests to one model, at one place and with one key, share."""
-
-    def __init__(self, window: Window) -> None:
-        self.window = window
-        self.broken: ModelError | None = None
-
-    def check(self) -> None:
-        if self.broken is not None:
-            raise ModelError(Kind.AUTH, f"not asked, since an earlier call failed: {self.broken}"[:300])
-
-
 class ModelClient:
     """Answers requests, within one event loop.
 
     An answer in the cache is replayed. Identical requests in flight at once are one call. Otherwise a call waits for
-    its place (`concurrency` in all, fewer where an endpoint throttles); its completion is in the cache before anyone
-    sees it. What may pass (an overload, a lost connection, a timeout) is tried again after a wait that occupies no
-    place. Once, and at once, an answer that is cut off is asked for again, and an invalid one is sent back with what is
-    wrong with it. A key that is refused or a model that does not exist breaks the endpoint: no request calls it again.
+    its place (`concurrency` in all, fewer where an endpoint throttles) and its time (`limits`, or what an endpoint that
+    throttles has taught); its completion is in the cache before anyone sees it. What may pass (an overload, a lost
+    connection, a timeout) is tried again after a wait that occupies no place. Once, and at once, an answer that is cut
+    off is asked for again, and an invalid one is sent back with what is wrong with it. A key that is refused or a model
+    that does not exist breaks the endpoint: no request calls it again.
     The embedded engine neither waits nor retries.
 
     Args:
@@ -147,7 +146,8 @@ class ModelClient:
         self._embedded = _embedded_engine() if any(model.embedded for model in settings.models.values()) else None
         self._clock, self._sleep, self._random = clock, sleep, random
         self._places = asyncio.Semaphore(settings.concurrency)
-        self._endpoints: dict[tuple[str, str | None, str | None], _Endpoint] = {}
+        self._limiter = None if settings.limiter is None else _redis_limiter(settings.limiter, clock, sleep)
+        self._endpoints: dict[tuple[str, str | None, str | None], Endpoint] = {}
         self._in_flight: dict[str, asyncio.Task[Answered | Unanswered]] = {}
 
     async def ask(self, request: Request) -> Answered:
@@ -176,6 +176,8 @@ class ModelClient:
             await asyncio.wait(tasks, timeout=0.1)
         if isinstance(self._remote, RemoteEngine):
             await self._remote.close()
+        if self._limiter is not None:
+            await self._limiter.close()
         self._cache.close()
 
     async def _outcome(self, request: Request) -> Answered | Unanswered:
@@ -250,21 +252,36 @@ class ModelClient:
             return await _guarded(self._embedded, request, settings)
         endpoint = self._endpoint(settings)
         endpoint.check()
-        async with endpoint.window.slot(), self._places:
+        async with endpoint.call(request, settings) as reserved:
             endpoint.check()
             meter.call()
             try:
-                return await _guarded(self._remote, request, settings)
+                completion = await _guarded(self._remote, request, settings)
             except ModelError as error:
                 if error.kind in PENDING:
                     endpoint.broken = endpoint.broken or error
                 raise
+            endpoint.settle(request, reserved, completion)
+            return completion
 
-    def _endpoint(self, settings: Settings) -> _Endpoint:
+    def _endpoint(self, settings: Settings) -> Endpoint:
         identity = (settings.model, settings.api_base, settings.api_key_env)
         if identity not in self._endpoints:
-            self._endpoints[identity] = _Endpoint(Window(self._settings.concurrency, self._clock, self._sleep))
+            limits = self._settings.limits.get(settings.model, Limits())
+            ceiling = min(limits.concurrency or self._settings.concurrency, self._settings.concurrency)
+            pace = Pace(limits, self._arrivals(*identity), self._sleep) if limits.paced else None
+            window, learnt = Window(ceiling, self._clock, self._sleep), LearntRate(self._clock, self._sleep)
+            self._endpoints[identity] = Endpoint(window, pace, learnt, self._places)
         return self._endpoints[identity]
+
+    def _arrivals(self, *identity: str | None) -> Arrivals:
+        return LocalArrivals(self._clock) if self._limiter is None else self._limiter.arrivals(*identity)
+
+
+def _redis_limiter(url: str, clock: Clock, sleep: Sleep) -> RedisLimiter:
+    from transforms.llm.redis_limiter import RedisLimiter  # needs the extra redis
+
+    return RedisLimiter(url, clock, sleep)
 
 
 def _embedded_engine() -> Engine:

@@ -47,7 +47,7 @@ _SECRETS = re.compile(
     r"|\bsk-[\w\-*.]{4,}"
     r"|\bAIza[\w\-]{20,}"
     r"|(?i:(?<=key=)|(?<=token=))[^&\s'\"]+"
-    r"|(?<=://)[^/\s@]+(?=@)"
+    r"|(?<=://)[^/\s]+(?=@)"
 )
 _SECRET_NAMES = re.compile(r"(?:API_KEY|TOKEN|SECRET|PASSWORD)$")
 _REDACTED: Final = "[redacted]"

@@ -58,7 +58,8 @@ class Window:
     Additive increase, multiplicative decrease (Chiu and Jain, 1989): a throttled call halves the window, a window full
     of answers widens it by one, up to `ceiling`. Calls that were already under way when the window was halved say
     nothing new, so they do not halve it again. After three refusals without an answer between them, which are no
-    accident, a Retry-After holds every call back, not only the one that was told.
+    accident, a Retry-After holds every call back, not only the one that was told; where a provider names none, a pause
+    does that doubles with every halving until an answer comes.
     Without this, a limit of the provider below our concurrency would spend the attempts of most requests on 429s.
     """
 
@@ -70,6 +71,7 @@ class Window:
         self._running = 0
         self._halvings = 0
         self._refused = 0
+        self._pauses = 0
         self._resume_at = 0.0
         self._changed = asyncio.Condition()
 
@@ -85,8 +87,7 @@ class Window:
             await self._changed.wait_for(lambda: self._running < self.width)
             self._running += 1
         try:
-            while (pause := self._resume_at - self._clock()) > 0:
-                await self._sleep(pause)
+            await self.resumed()
             halvings = self._halvings
             try:
                 yield
@@ -94,17 +95,31 @@ class Window:
                 if error.kind is Kind.THROTTLED:
                     self._throttled(halvings, error.retry_after)
                 raise
-            self._refused = 0
+            self._refused = self._pauses = 0
             self._width = min(float(self._ceiling), self._width + 1.0 / self._width)
         finally:
             self._running -= 1
             async with self._changed:
                 self._changed.notify(max(0, self.width - self._running))
 
+    async def resumed(self) -> None:
+        """Wait until no Retry-After holds the endpoint's calls back."""
+        while (pause := self._resume_at - self._clock()) > 0:
+            await self._sleep(pause)
+
     def _throttled(self, halvings: int, retry_after: float | None) -> None:
-        if halvings == self._halvings:
+        news = halvings == self._halvings
+        if news:
             self._width = max(1.0, self._width / 2)
             self._halvings += 1
         self._refused += 1
-        if retry_after is not None and self._refused >= REFUSED_IN_A_ROW:
-            self._resume_at = max(self._resume_at, self._clock() + min(retry_after, RETRY_AFTER_CAP_S))
+        if self._refused < REFUSED_IN_A_ROW:
+            return
+        if retry_after is not None:
+            pause = min(retry_after, RETRY_AFTER_CAP_S)
+        elif news:
+            pause = min(BACKOFF_CAP_S, BACKOFF_BASE_S * 2.0**self._pauses)
+            self._pauses += 1
+        else:
+            return
+        self._resume_at = max(self._resume_at, self._clock() + pause)
