@@ -38,7 +38,7 @@ def build_qa(pipeline: beam.Pipeline, run: Run) -> Any:
     if ends == "dedup":
         return doors.documents(selections)
 
-    documents = selections | "SpillDocuments" >> SpillDocuments(plan, run.facts.scratch)
+    documents = selections | "SpillDocuments" >> SpillDocuments(plan, run.facts.scratch, config.max_document_tokens)
     documents = doors.past(documents | "ScreenDocuments" >> AskModel(ScreenDocuments(prompts), run.client))
     if ends == "screen":
         return doors.documents(documents | SelectDocuments(plan))

@@ -124,6 +124,7 @@ class RunConfig(_Settings):
       num_workers_hint: worker processes among which limits are divided; null takes what the runner's options say.
       until: the last stage to run; null runs the whole figure.
       sample: documents to draw, evenly and repeatably, from the input; null takes all.
+      max_document_tokens: tokens of a document, about, that models are given; null for all.
       max_error_share: share of a stage's input that may end as errors before the run counts as failed.
     """
 
@@ -143,6 +144,7 @@ class RunConfig(_Settings):
     num_workers_hint: Annotated[int, Field(ge=1)] | None = None
     until: Until | None = None
     sample: Annotated[int, Field(ge=1)] | None = None
+    max_document_tokens: Annotated[int, Field(ge=100)] | None = 16_000
     max_error_share: Annotated[float, Field(ge=0, le=1)] = 0.05
 
     @model_validator(mode="after")

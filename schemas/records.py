@@ -21,7 +21,10 @@ import pyarrow as pa
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where a document came from. `path`, `row_group` and `row` (within the group) locate it in the corpus."""
+    """Where a document came from. `path`, `row_group` and `row` (within the group) locate it in the corpus.
+
+    `read_chars` is how many characters of its text the models were given, null for all of them.
+    """
 
     doc_id: str | None
     path: str
@@ -31,6 +34,7 @@ class Source:
     url: str | None = None
     license: str | None = None
     dataset: str | None = None
+    read_chars: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -245,7 +245,7 @@ class _ReadRowGroup(LedgerDoFn):
         return document_table(rows, raw)
 
 
-def source_of(group: RowGroup, row: int, values: dict[str, str | None]) -> Source:
+def source_of(group: RowGroup, row: int, values: dict[str, Any]) -> Source:
     """Return where a row came from, its text left out."""
     known = {name: value for name, value in values.items() if name not in ("id", "text")}
     return Source(values["id"], group.path, group.number, int(row), **known)
