@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 import time
 import uuid
@@ -46,6 +47,8 @@ class Bucket:
             raise cannot(
                 "open", self.place, error, "pip install google-cloud-storage, or this package with the extra gcp"
             ) from None
+        # Otherwise each client has a thread that asks for the bucket's metadata again and again, for traces.
+        os.environ.setdefault("DISABLE_GCS_PYTHON_CLIENT_OTEL_BUCKET_METADATA", "true")
         self._again = DEFAULT_RETRY.with_timeout(_PATIENCE_S)
         with self._calling("open"):
             self._client = storage.Client()
