@@ -26,7 +26,7 @@ from transforms.unchanged import DropUnchanged
 def build_qa(pipeline: beam.Pipeline, run: Run) -> Any:
     """Add the figure to a pipeline, up to the stage `until` names; the output's one element is the manifest."""
     config, plan, prompts, state = run.config, run.plan, run.prompts, run.facts.state
-    ends, doors = config.until, SideDoors(run)
+    ends, calls, doors = config.until, config.calls, SideDoors(run)
 
     batches = doors.past(pipeline | "ReadCorpus" >> ReadCorpus(plan))
     if state is not None:
@@ -39,18 +39,18 @@ def build_qa(pipeline: beam.Pipeline, run: Run) -> Any:
         return doors.documents(selections)
 
     documents = selections | "SpillDocuments" >> SpillDocuments(plan, run.facts.scratch, config.max_document_tokens)
-    documents = doors.past(documents | "ScreenDocuments" >> AskModel(ScreenDocuments(prompts), run.client))
+    documents = doors.past(documents | "ScreenDocuments" >> AskModel(ScreenDocuments(prompts, calls), run.client))
     if ends == "screen":
         return doors.documents(documents | SelectDocuments(plan))
-    documents = doors.past(documents | "ClassifyDomain" >> AskModel(ClassifyDomain(prompts), run.client))
+    documents = doors.past(documents | "ClassifyDomain" >> AskModel(ClassifyDomain(prompts, calls), run.client))
     if ends == "classify":
         return doors.documents(documents | SelectDocuments(plan))
 
-    documents = doors.past(documents | "GenerateQA" >> AskModel(GenerateQA(prompts), run.client))
+    documents = doors.past(documents | "GenerateQA" >> AskModel(GenerateQA(prompts, calls), run.client))
     if ends != "generate":
         documents = doors.past(documents | "CheckRules" >> CheckRules(config.checks))
     if ends not in ("generate", "check"):
-        documents = doors.past(documents | "JudgeQA" >> AskModel(JudgeQA(prompts), run.client))
+        documents = doors.past(documents | "JudgeQA" >> AskModel(JudgeQA(prompts, calls), run.client))
     pairs = documents | "SpillPairs" >> SpillPairs(run.facts.scratch)
     if ends in ("generate", "check", "judge"):
         return doors.pairs(pairs | ReadPairs())

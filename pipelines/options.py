@@ -14,6 +14,7 @@ from apache_beam.io.filesystem import BeamIOError
 from apache_beam.options.pipeline_options import PipelineOptions, _BeamArgumentParser
 from pydantic import BaseModel, ValidationError
 
+from schemas.answers import Calls
 from schemas.config import MODEL_STAGES, RunConfig, Until
 from transforms.files import list_files
 from transforms.llm.failures import mask
@@ -48,7 +49,7 @@ class Parser(argparse.ArgumentParser):
 
 
 _FLAGS: Final = (
-    "input", "output", "cache", "state", "concurrency", "limiter", "num_workers_hint", "until", "sample",
+    "input", "output", "cache", "state", "calls", "concurrency", "limiter", "num_workers_hint", "until", "sample",
 )  # fmt: skip
 """Flags that set the key of the same name in the configuration."""
 
@@ -60,6 +61,11 @@ def add_run_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--config", metavar="FILE", help="YAML configuration; a flag beats it")
     parser.add_argument("--model", metavar="NAME", help="the model of all stages, as litellm names it")
     parser.add_argument("--api-base", metavar="URL", help="where the models are served (OpenAI-compatible)")
+    parser.add_argument(
+        "--calls",
+        choices=get_args(Calls),
+        help="reference: two a document, two a pair; merged: three a document",
+    )
     parser.add_argument("--concurrency", type=int, metavar="N", help="model requests in flight, all workers together")
     parser.add_argument("--cache", metavar="DIR", help="model answers: directory or gs://... (default: OUTPUT/cache)")
     parser.add_argument("--limiter", metavar="URL", help="redis://HOST:PORT/DB by which all workers share rate limits")

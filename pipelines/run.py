@@ -23,7 +23,7 @@ from pipelines.rundir import check_run, check_state, read_manifest, take_run, us
 from pipelines.summary import first_error, progress, summary
 from pipelines.workers import check_limiter, concurrency_of, limits_of, worker_processes
 from prompts import PromptSet, load_prompts
-from schemas.answers import Stage
+from schemas.answers import Calls, Stage, task_of
 from schemas.config import DOCUMENT_STAGES, MODEL_STAGES, RunConfig
 from schemas.counts import stages_until
 from schemas.elements import CorpusPlan
@@ -80,7 +80,7 @@ def run(options: RunOptions) -> int:
     if settings:
         _check_cache(config)
     check_limiter(config.limiter)
-    _check_models(settings)
+    _check_models(settings, config.calls)
     facts = RunFacts(
         output=output,
         until=config.until,
@@ -154,9 +154,9 @@ def _check_cache(config: RunConfig) -> None:
         raise UsageError(f"--cache: {error}") from None
 
 
-def _check_models(settings: dict[Stage, Settings]) -> None:
+def _check_models(settings: dict[Stage, Settings], calls: Calls) -> None:
     try:
-        check_models(settings)
+        check_models(settings, calls)
     except PreflightError as error:
         raise UsageError(str(error)) from None
 
@@ -168,7 +168,7 @@ def _about(config: RunConfig, prompts: PromptSet) -> dict[str, Any]:
         "config": redacted(config.model_dump(mode="json")),
         "versions": {"python": platform.python_version()}
         | {name: importlib.metadata.version(name) for name in _PACKAGES},
-        "prompts": {stage: prompts.fingerprint(stage) for stage in MODEL_STAGES},
+        "prompts": {stage: prompts.fingerprint(task_of(stage, config.calls)) for stage in MODEL_STAGES},
     }
 
 

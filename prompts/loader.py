@@ -17,18 +17,25 @@ from typing import Final
 
 from pydantic import ConfigDict, ValidationError, model_validator
 
-from schemas.answers import ANSWERS, GenerateAnswer, Stage, Text, json_schema
+from schemas.answers import GenerateAnswer, Task, Text, field_names, json_schema
 from schemas.domains import ANSWER_TYPES, DOMAINS
 
 _FENCED: Final = frozenset({"document", "fence"})
 
-VARIABLES: Final[Mapping[Stage, frozenset[str]]] = {
+VARIABLES: Final[Mapping[Task, frozenset[str]]] = {
     "screen": _FENCED,
     "classify": _FENCED,
     "generate": _FENCED | {"domain", "persona", "exemplars"},
     "judge": _FENCED | {"persona", "question", "answer", "evidence"},
+    "read": _FENCED,
+    "generate_all": _FENCED | {"domain", "personas", "exemplars"},
+    "judge_all": _FENCED | {"pairs"},
 }
-"""The variables of each stage's prompt. `fence` is the first 16 hexadecimal digits of the document's SHA-256."""
+"""The variables of each task's prompt.
+
+`fence` is the first 16 hexadecimal digits of the document's SHA-256. `personas` and `pairs` are JSON objects with their
+numbers, a line each, because no name or question can pose as another number then.
+"""
 
 _PACKAGE: Final = Path(__file__).parent
 
@@ -38,7 +45,13 @@ _TEMPLATE_VARIABLES: Final[Mapping[str, frozenset[str]]] = {
     "document": _FENCED,
     "exemplar": frozenset({"persona", "passage", "reply"}),
     "repair": frozenset({"error"}),
-    **{stage: names - _FENCED for stage, names in VARIABLES.items()},
+    **{task: names - _FENCED for task, names in VARIABLES.items()},
+}
+_CLOSED_LISTS: Final[Mapping[str, tuple[str, ...]]] = {
+    "classify": DOMAINS,
+    "read": DOMAINS,
+    "generate": ANSWER_TYPES,
+    "generate_all": ANSWER_TYPES,
 }
 _COVERED_TYPES: Final = tuple(kind for kind in ANSWER_TYPES if kind != "expression")
 
@@ -74,20 +87,20 @@ class PromptSet:
 
     templates: Mapping[str, str]
     few_shot_pool: Mapping[str, tuple[str, ...]]
-    fingerprints: Mapping[Stage, str]
+    fingerprints: Mapping[Task, str]
 
-    def render(self, stage: Stage, variables: Mapping[str, str]) -> tuple[dict[str, str], ...]:
-        """Return the chat messages of a stage: the system's, then the user's (fenced document, blank line, task).
+    def render(self, task: Task, variables: Mapping[str, str]) -> tuple[dict[str, str], ...]:
+        """Return the chat messages of a task: the system's, then the user's (fenced document, blank line, task).
 
         Args:
-          stage: the stage that asks.
-          variables: exactly `VARIABLES[stage]`; values are inserted as they are, whatever they contain.
+          task: what is asked.
+          variables: exactly `VARIABLES[task]`; values are inserted as they are, whatever they contain.
 
         Raises:
           ValueError: a variable is missing or unknown, or the document contains its fence.
         """
-        _check_variables(stage, variables)
-        user = "\n\n".join(Template(self.templates[name]).substitute(variables) for name in ("document", stage))
+        _check_variables(task, variables)
+        user = "\n\n".join(Template(self.templates[name]).substitute(variables) for name in ("document", task))
         return (
             {"role": "system", "content": Template(self.templates["system"]).substitute()},
             {"role": "user", "content": user},
@@ -117,9 +130,9 @@ class PromptSet:
 
         return "\n\n".join(pool[index] for index in sorted(range(len(pool)), key=rank)[:count])
 
-    def fingerprint(self, stage: Stage) -> str:
-        """Return 16 hexadecimal digits that change with anything but the variables that can reach the stage's model."""
-        return self.fingerprints[stage]
+    def fingerprint(self, task: Task) -> str:
+        """Return 16 hexadecimal digits that change with anything but the variables that can reach the task's model."""
+        return self.fingerprints[task]
 
 
 def load_prompts(directory: Path | None = None) -> PromptSet:
@@ -142,7 +155,7 @@ def load_prompts(directory: Path | None = None) -> PromptSet:
         )
         for domain in DOMAINS
     }
-    return PromptSet(templates, pool, {stage: _fingerprint(stage, templates, pool) for stage in VARIABLES})
+    return PromptSet(templates, pool, {task: _fingerprint(task, templates, pool) for task in VARIABLES})
 
 
 def _template_file(name: str) -> str:
@@ -199,8 +212,8 @@ def _load_template(name: str, path: Path) -> str:
 
 def _mentioned(name: str) -> list[str]:
     """Return the words a template must explain: its answer's fields, and the closed list that a field chooses from."""
-    fields = [field for stage in ANSWERS if stage == name for field in ANSWERS[stage].model_fields]
-    return [*fields, *{"classify": DOMAINS, "generate": ANSWER_TYPES}.get(name, ())]
+    fields = [field for task in VARIABLES if task == name for field in field_names(task)]
+    return [*fields, *_CLOSED_LISTS.get(name, ())]
 
 
 def _names(variables: frozenset[str]) -> str:
@@ -228,22 +241,22 @@ def _load_exemplars(path: Path) -> list[Exemplar]:
     return list(exemplars.values())
 
 
-def _check_variables(stage: Stage, variables: Mapping[str, str]) -> None:
-    wanted = VARIABLES[stage]
+def _check_variables(task: Task, variables: Mapping[str, str]) -> None:
+    wanted = VARIABLES[task]
     for wrong, names in (("missing", wanted - variables.keys()), ("unknown", variables.keys() - wanted)):
         if names:
             remedy = f"pass exactly {', '.join(sorted(wanted))}"
-            raise ValueError(f"prompt {stage!r}: {wrong} variables: {', '.join(sorted(names))}; {remedy}")
+            raise ValueError(f"prompt {task!r}: {wrong} variables: {', '.join(sorted(names))}; {remedy}")
     fence = variables["fence"]
     if fence in variables["document"]:
         remedy = "pass the first 16 hexadecimal digits of the text's SHA-256"
-        raise ValueError(f"prompt {stage!r}: the variable 'fence' is {fence!r}, which the document contains; {remedy}")
+        raise ValueError(f"prompt {task!r}: the variable 'fence' is {fence!r}, which the document contains; {remedy}")
 
 
-def _fingerprint(stage: Stage, templates: Mapping[str, str], pool: Mapping[str, tuple[str, ...]]) -> str:
+def _fingerprint(task: Task, templates: Mapping[str, str], pool: Mapping[str, tuple[str, ...]]) -> str:
     # The rendered pool holds exemplar.txt and every exemplar.
     shared = (templates[name] for name in ("system", "document", "repair"))
-    parts = [*shared, templates[stage], json_schema(stage)]
-    if "exemplars" in VARIABLES[stage]:
+    parts = [*shared, templates[task], json_schema(task)]
+    if "exemplars" in VARIABLES[task]:
         parts.append({domain: list(shots) for domain, shots in pool.items()})
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]

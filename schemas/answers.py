@@ -1,19 +1,34 @@
-"""What a model must answer, one pydantic model a stage.
+"""What a model must answer, one pydantic model a task: what each stage asks, and what `calls: merged` asks in one.
 
 Each class is both the JSON Schema sent as `response_format` and the validator of what comes back. Field names follow
-Webscale-RL (arXiv 2510.06499); `evidence`, `answer_type` and `aliases` are ours.
+Webscale-RL (arXiv 2510.06499); `evidence`, `answer_type` and `aliases` are ours, and so are the merged tasks.
 """
 
 from __future__ import annotations
 
 import functools
-from typing import Annotated, Final, Literal
+import math
+from abc import abstractmethod
+from collections.abc import Sequence
+from typing import Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationInfo, model_validator
 
 from schemas.domains import MAX_PERSONAS, AnswerType, Domain
 
 Stage = Literal["screen", "classify", "generate", "judge"]
+MergedTask = Literal["read", "generate_all", "judge_all"]
+Task = Stage | MergedTask
+Calls = Literal["reference", "merged"]
+
+MERGED: Final[dict[Stage, MergedTask]] = {
+    "screen": "read",
+    "classify": "read",
+    "generate": "generate_all",
+    "judge": "judge_all",
+}
+"""The task in which each stage finds its answer where calls are merged."""
+
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 
 
@@ -33,10 +48,12 @@ def _without_blanks(values: object) -> object:
     return list(dict.fromkeys(value.strip() for value in values if value.strip()))
 
 
-class _Answer(BaseModel):
+class _Strict(BaseModel):
     # Strict, so that "false" or 1 in place of a boolean is an invalid answer and not a guess.
     model_config = ConfigDict(strict=True, extra="ignore")
 
+
+class _Answer(_Strict):
     thought: str
 
 
@@ -71,25 +88,139 @@ class JudgeAnswer(_Answer):
     leaks_answer: bool
 
 
-ANSWERS: Final[dict[Stage, type[_Answer]]] = {
+class ReadAnswer(ScreenAnswer):
+    """Screen and classify in one: a domain and readers, where the document qualifies. Otherwise they are not read."""
+
+    domain: Domain | None
+    personas: Annotated[list[Text], BeforeValidator(_distinct), Field(max_length=MAX_PERSONAS)]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _leave_unread(cls, values: Any) -> Any:
+        if isinstance(values, dict) and values.get("qualified") is False:
+            return values | {"domain": None, "personas": []}
+        return values
+
+    @model_validator(mode="after")
+    def _check_readers(self) -> ReadAnswer:
+        if self.qualified and (self.domain is None or not self.personas):
+            raise ValueError("a document that qualifies needs a domain and one to three personas")
+        return self
+
+    def classified(self) -> ClassifyAnswer | None:
+        """Return what classify would have answered; null where the document does not qualify."""
+        if self.domain is None:
+            return None
+        return ClassifyAnswer(thought=self.thought, domain=self.domain, personas=self.personas)
+
+
+class _Numbered(_Strict):
+    number: int
+
+
+class NumberedPair(GenerateAnswer, _Numbered):
+    """The pair of the persona with its number."""
+
+
+class NumberedVerdict(JudgeAnswer, _Numbered):
+    """The verdict on the pair with its number."""
+
+
+class NumberedAnswers(_Strict):
+    """A part for each numbered thing that a request lists; a number may be missing, but none is there twice.
+
+    Validation that is told how many things were listed (context `count`) refuses the numbers above it as well.
+    """
+
+    @property
+    @abstractmethod
+    def parts(self) -> Sequence[NumberedPair | NumberedVerdict]:
+        """The parts, in the order of the answer."""
+
+    @model_validator(mode="after")
+    def _check_numbers(self, info: ValidationInfo) -> NumberedAnswers:
+        count = (info.context or {}).get("count", math.inf)
+        seen: set[int] = set()
+        for part in self.parts:
+            if part.number in seen:
+                raise ValueError(f"the number {part.number} is there twice")
+            if not 1 <= part.number <= count:
+                raise ValueError(f"nothing has the number {part.number}; the numbers are 1 to {count}")
+            seen.add(part.number)
+        return self
+
+    def part(self, number: int) -> NumberedPair | NumberedVerdict | None:
+        """Return the part with a number, if there is one."""
+        return next((part for part in self.parts if part.number == number), None)
+
+
+class GenerateAnswers(NumberedAnswers):
+    """The pairs of all personas of a document."""
+
+    pairs: Annotated[list[NumberedPair], Field(min_length=1)]
+
+    @property
+    def parts(self) -> Sequence[NumberedPair]:
+        return self.pairs
+
+
+class JudgeAnswers(NumberedAnswers):
+    """The verdicts on all pairs of a document."""
+
+    verdicts: Annotated[list[NumberedVerdict], Field(min_length=1)]
+
+    @property
+    def parts(self) -> Sequence[NumberedVerdict]:
+        return self.verdicts
+
+
+ANSWERS: Final[dict[Task, type[BaseModel]]] = {
     "screen": ScreenAnswer,
     "classify": ClassifyAnswer,
     "generate": GenerateAnswer,
     "judge": JudgeAnswer,
+    "read": ReadAnswer,
+    "generate_all": GenerateAnswers,
+    "judge_all": JudgeAnswers,
 }
-"""The answer class of each stage that calls a model."""
+"""The answer class of each task."""
+
+
+def task_of(stage: Stage, calls: Calls) -> Task:
+    """Return the task in whose answer a stage finds its own."""
+    return MERGED[stage] if calls == "merged" else stage
 
 
 @functools.cache
-def json_schema(stage: Stage) -> dict[str, object]:
-    """Return the JSON Schema of a stage's answer, closed and with every field required, as strict decoders ask.
+def json_schema(task: Task) -> dict[str, object]:
+    """Return the JSON Schema of a task's answer, closed and with every field required, as strict decoders ask.
 
     It is made once, because every request carries it: do not change it.
     """
-    schema = ANSWERS[stage].model_json_schema()
+    schema = ANSWERS[task].model_json_schema()
+    return _closed(schema, schema.pop("$defs", {}))
+
+
+def _closed(schema: dict[str, Any], definitions: dict[str, Any]) -> dict[str, Any]:
     schema["additionalProperties"] = False
     schema["required"] = list(schema["properties"])
     for field in schema["properties"].values():
         field.pop("default", None)  # some strict decoders refuse it
+        reference = field.get("items", {}).get("$ref")
+        if reference is not None:  # in place, since references are another thing that not all can read
+            field["items"] = _closed(definitions[reference.rpartition("/")[2]], definitions)
     schema.pop("description", None)
     return schema
+
+
+def field_names(task: Task) -> list[str]:
+    """Return the names of an answer's fields in the order of its schema, those of a list's parts behind the list's."""
+    return _names(json_schema(task))
+
+
+def _names(schema: Any) -> list[str]:
+    names = []
+    for name, field in schema["properties"].items():
+        parts = field.get("items", {})
+        names += [name, *(_names(parts) if "properties" in parts else [])]
+    return names

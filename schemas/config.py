@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, model_validator
 
-from schemas.answers import Stage
+from schemas.answers import Calls, Stage
 from schemas.config_filters import CheckLimits, DedupSettings, FilterSettings, NonEmpty
 
 EMBEDDED_MODEL: Final = "embedded/extractive"
@@ -118,6 +118,8 @@ class RunConfig(_Settings):
       state: the directory that remembers runs from night to night, null for a run on its own.
       prompts: a directory whose templates and exemplars replace the shipped ones of the same name.
       concurrency: model requests in flight, over all workers together.
+      calls: "reference" asks as the paper does, twice a document and twice a pair. "merged" asks thrice a document for
+        the same verdicts: screen with classify, then all its pairs, then all judgements.
       limits: what providers allow, by the name of the model.
       limiter: redis://HOST:PORT/DB (rediss:// for TLS), by which all workers share the rates of `limits`; null divides
         them by the number of workers.
@@ -138,6 +140,7 @@ class RunConfig(_Settings):
     dedup: DedupSettings = DedupSettings()
     checks: CheckLimits = CheckLimits()
     models: Models = Models()
+    calls: Calls = "reference"
     concurrency: Annotated[int, Field(ge=1, le=100_000)] = 64
     limits: dict[NonEmpty, ModelLimits] = {}
     limiter: NonEmpty | None = None
@@ -168,6 +171,15 @@ class RunConfig(_Settings):
         _check_limiter(self.limiter)
         if not any(limits.paced for limits in self.limits.values()):
             raise ValueError("limiter has nothing to share: set requests_per_minute or tokens_per_minute in limits")
+        return self
+
+    @model_validator(mode="after")
+    def _check_calls(self) -> RunConfig:
+        if self.calls == "merged" and self.models.classify != self.models.screen:
+            raise ValueError(
+                "calls: merged asks screen and classify in one call, but models.classify is not as models.screen"
+                f" ({self.models.classify.model}, {self.models.screen.model}); make them equal, or use calls: reference"
+            )
         return self
 
     @property

@@ -6,11 +6,11 @@ import dataclasses
 from dataclasses import dataclass
 
 from prompts import PromptSet
-from schemas.answers import ClassifyAnswer, Stage
+from schemas.answers import Calls, ClassifyAnswer, ReadAnswer, Stage
 from schemas.records import Document, Slot, pair_id
 from transforms.llm.client import Answered
-from transforms.llm.requests import Request
-from transforms.llm.stage import DocumentRule, Reject, document_request
+from transforms.llm.requests import ModelError, Request
+from transforms.llm.stage import DocumentRule, document_request, lacking
 
 
 @dataclass(frozen=True)
@@ -18,13 +18,17 @@ class ClassifyDomain(DocumentRule):
     """Gives each document its domain and a slot for each persona; nothing is rejected here."""
 
     prompts: PromptSet
+    calls: Calls = "reference"
     stage: Stage = "classify"
 
     def request(self, document: Document) -> Request:
-        return document_request(self.prompts, self.stage, document)
+        return document_request(self.prompts, self.stage, self.calls, document)
 
-    def settle(self, document: Document, answered: Answered) -> tuple[Document, Reject | None]:
-        answer = answered.expect(ClassifyAnswer)
+    def settle(self, document: Document, answered: Answered) -> tuple[Document, ModelError | None]:
+        merged = self.calls == "merged"
+        answer = answered.expect(ReadAnswer).classified() if merged else answered.expect(ClassifyAnswer)
+        if answer is None:  # the answer that the screen saw is lost, and this one says no
+            return document, lacking(answered, "a domain")
         source = document.source
         slots = tuple(
             Slot(pair_id(source.doc_id or "", source.text_sha256 or "", persona), persona)

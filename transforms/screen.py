@@ -6,7 +6,7 @@ import dataclasses
 from dataclasses import dataclass
 
 from prompts import PromptSet
-from schemas.answers import ScreenAnswer, Stage
+from schemas.answers import Calls, ScreenAnswer, Stage
 from schemas.records import Document
 from transforms.llm.client import Answered
 from transforms.llm.requests import Request
@@ -15,13 +15,17 @@ from transforms.llm.stage import DocumentRule, Reject, document_request
 
 @dataclass(frozen=True)
 class ScreenDocuments(DocumentRule):
-    """Keeps the documents that the model calls qualified. Rejected: `not_qualified`, with its thought."""
+    """Keeps the documents that the model calls qualified. Rejected: `not_qualified`, with its thought.
+
+    Where calls are merged, the request is classify's as well, so its answer is in the cache when that stage asks.
+    """
 
     prompts: PromptSet
+    calls: Calls = "reference"
     stage: Stage = "screen"
 
     def request(self, document: Document) -> Request:
-        return document_request(self.prompts, self.stage, document)
+        return document_request(self.prompts, self.stage, self.calls, document)
 
     def settle(self, document: Document, answered: Answered) -> tuple[Document, Reject | None]:
         answer = answered.expect(ScreenAnswer)

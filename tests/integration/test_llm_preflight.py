@@ -31,6 +31,14 @@ def test_preflight_asks_each_distinct_model_once_and_briefly() -> None:
     assert asked == {"my-model": (16, "classify"), "other": (5, "generate")}
 
 
+def test_preflight_asks_for_the_answer_that_the_calls_will_ask_for() -> None:
+    with serving(said("anything")) as server:
+        check_models({"classify": settings(server.base), "judge": settings(server.base, "other")}, "merged")
+    formats = {body["model"]: body["response_format"]["json_schema"] for body in server.bodies}
+    assert {model: form["name"] for model, form in formats.items()} == {"my-model": "read", "other": "judge_all"}
+    assert list(formats["other"]["schema"]["properties"]) == ["verdicts"]
+
+
 @pytest.mark.parametrize(
     "reply",
     [

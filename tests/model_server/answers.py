@@ -26,11 +26,14 @@ def body_sha256(body: object) -> str:
 
 
 def stage_of(body: Mapping[str, Any]) -> str:
-    """Return the stage that a request's `response_format.json_schema.name` names, or `PLAIN`."""
+    """Return the task, a stage's own or a merged one, that a request's `response_format` names, or `PLAIN`."""
     response_format = body.get("response_format")
     schema = response_format.get("json_schema") if isinstance(response_format, dict) else None
     name = schema.get("name") if isinstance(schema, dict) else None
     return name if isinstance(name, str) and name in ANSWERS else PLAIN
+
+
+_NUMBERED = re.compile(r'^\{"number": (\d+), ', re.MULTILINE)
 
 
 _FENCE = re.compile(r"(?<![0-9a-zA-Z])[0-9a-f]{16}(?![0-9a-zA-Z])")
@@ -52,6 +55,13 @@ def document_of(content: str) -> str:
             inside = ("\n".join(lines[a + 1 : b]) for a, b in itertools.pairwise(numbers))
             return max(inside, key=len)
     return content
+
+
+_VERDICT: Final = {"thought": "All good.", "has_context": True, "answer_correct": True, "leaks_answer": False}
+
+
+def _screen(document: str) -> dict[str, Any]:
+    return {"thought": "Looked for the marker.", "qualified": REJECT_MARKER not in document}
 
 
 _PERSONAS: Final = (
@@ -159,17 +169,28 @@ def _generate(document: str, seed: int) -> dict[str, Any]:
 def valid_answer(body: Mapping[str, Any]) -> dict[str, Any] | None:
     """Return the answer to a chat completions request, made from the request alone; None where the stage is `PLAIN`.
 
-    Screen, classify and judge depend on the document only. Generate asks for a number, year or name of one of the
-    document's sentences, chosen by the hash of the whole request, or for the longest word of the first that fits.
+    Screen, classify and judge depend on the document only, alone or merged. Generate asks for a number, year or name of
+    one of the document's sentences, chosen by the hash of the whole request, or for the longest word of the first that
+    fits. Merged tasks are answered for each numbered line behind the document, and for number 1 where there is none.
     """
-    document = document_of("\n".join(m["content"] for m in body["messages"] if m["role"] == "user"))
+    content = "\n".join(m["content"] for m in body["messages"] if m["role"] == "user")
+    document = document_of(content)
     stage = stage_of(body)
+    numbers = [int(number) for number in _NUMBERED.findall(content.partition(f"\n{document}\n")[2])] or [1]
     if stage == "screen":
-        return {"thought": "Looked for the marker.", "qualified": REJECT_MARKER not in document}
+        return _screen(document)
     if stage == "classify":
         return _classify(document)
     if stage == "generate":
         return _generate(document, int(body_sha256(body), 16))
     if stage == "judge":
-        return {"thought": "All good.", "has_context": True, "answer_correct": True, "leaks_answer": False}
+        return dict(_VERDICT)
+    if stage == "read":
+        found = _classify(document) if REJECT_MARKER not in document else {"domain": None, "personas": []}
+        return {**found, **_screen(document)}
+    if stage == "generate_all":
+        seed = int(body_sha256(body), 16)
+        return {"pairs": [{"number": number, **_generate(document, seed + number)} for number in numbers]}
+    if stage == "judge_all":
+        return {"verdicts": [{"number": number, **_VERDICT} for number in numbers]}
     return None

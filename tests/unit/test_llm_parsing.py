@@ -154,6 +154,11 @@ def test_every_stage_has_an_answer() -> None:
         "classify": '{"thought": "t", "domain": "Math", "personas": [" a ", "b", "a", "c", "d"]}',
         "judge": '{"thought": "t", "has_context": true, "answer_correct": true, "leaks_answer": false}',
         "generate": '{"thought":"t","question":"q","answer":"a","evidence":"e","answer_type":"name","aliases":null}',
+        "read": '{"thought": "t", "qualified": true, "domain": "Math", "personas": ["a"]}',
+        "judge_all": '{"verdicts": [{"number": 1, "thought": "t", "has_context": true, "answer_correct": true,'
+        ' "leaks_answer": false}]}',
+        "generate_all": '{"pairs": [{"number": 1, "thought": "t", "question": "q", "answer": "a", "evidence": "e",'
+        ' "answer_type": "name", "aliases": null}]}',
     }
     parsed = {stage: parse_answer(stage, Completion(answers[stage], "stop")) for stage in ANSWERS}
     assert {stage: type(answer) for stage, answer in parsed.items()} == ANSWERS

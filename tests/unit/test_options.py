@@ -88,6 +88,7 @@ def test_unknown_flags_are_refused_with_a_suggestion() -> None:
         (["--concurrency", "0"], "concurrency = 0"),
         (["--sample", "-1"], "sample = -1"),
         (["--until", "lunch"], "--until"),
+        (["--calls", "none"], "--calls"),
         (["--direct_num_workers", "two"], "--direct_num_workers"),
         (["--overwrite", "--retry-errors"], "--overwrite and --retry-errors exclude each other"),
         (["--config", "absent.yaml"], "--config absent.yaml"),
@@ -127,6 +128,9 @@ def test_a_bad_value_is_named(flags: list[str], named: str) -> None:
             "openai/c: no stage calls that model over a network; name one that a stage calls: openai/a, openai/b",
         ),
         ("num_workers_hint: 0", "num_workers_hint = 0"),
+        ("calls: some", "calls = some"),
+        ("{calls: merged, models: {screen: {max_tokens: 9}}}", "models.classify is not as models.screen"),
+        ("{calls: merged, models: {classify: {model: openai/a}}}", "(openai/a, embedded/extractive)"),
     ],
 )
 def test_a_wrong_file_is_named_with_its_key(tmp_path: Path, text: str, named: str) -> None:

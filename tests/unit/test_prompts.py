@@ -14,7 +14,7 @@ import pytest
 import prompts.loader
 import schemas.answers
 from prompts import VARIABLES, PromptSet, load_prompts
-from schemas.answers import ANSWERS, GenerateAnswer, Stage
+from schemas.answers import GenerateAnswer, GenerateAnswers, JudgeAnswers, Task, field_names
 from schemas.domains import ANSWER_TYPES, DOMAINS
 
 SHIPPED = Path(prompts.loader.__file__).parent
@@ -40,7 +40,7 @@ def shipped() -> PromptSet:
     return load_prompts()
 
 
-def variables(stage: Stage, **given: str) -> dict[str, str]:
+def variables(stage: Task, **given: str) -> dict[str, str]:
     return {name: f"<{name}>" for name in VARIABLES[stage]} | {"fence": FENCE} | given
 
 
@@ -77,11 +77,14 @@ def test_the_variables_of_each_stage_are_the_contract() -> None:
         "classify": ["document", "fence"],
         "generate": ["document", "domain", "exemplars", "fence", "persona"],
         "judge": ["answer", "document", "evidence", "fence", "persona", "question"],
+        "read": ["document", "fence"],
+        "generate_all": ["document", "domain", "exemplars", "fence", "personas"],
+        "judge_all": ["document", "fence", "pairs"],
     }
 
 
 @pytest.mark.parametrize("stage", STAGES)
-def test_every_stage_renders_system_then_document_then_task(shipped: PromptSet, stage: Stage) -> None:
+def test_every_stage_renders_system_then_document_then_task(shipped: PromptSet, stage: Task) -> None:
     values = variables(stage, document="One line.\n\nAnother.")
     system, user = shipped.render(stage, values)
     assert (system["role"], user["role"]) == ("system", "user")
@@ -112,7 +115,7 @@ def test_stages_share_the_prefix_up_to_the_task(shipped: PromptSet) -> None:
     ],
 )
 @pytest.mark.parametrize("stage", STAGES)
-def test_a_value_passes_untouched(shipped: PromptSet, stage: Stage, hostile: str) -> None:
+def test_a_value_passes_untouched(shipped: PromptSet, stage: Task, hostile: str) -> None:
     content = shipped.render(stage, variables(stage, document=hostile))[1]["content"]
     opening, closing = f"document {FENCE} begins =====\n", f"\n===== document {FENCE} ends"
     # All of it stands inside, and a forged fence has closed nothing: the token occurs in the two real lines only.
@@ -127,7 +130,7 @@ def test_a_value_passes_untouched(shipped: PromptSet, stage: Stage, hostile: str
 
 
 @pytest.mark.parametrize("stage", STAGES)
-def test_a_missing_or_unknown_variable_is_refused(shipped: PromptSet, stage: Stage) -> None:
+def test_a_missing_or_unknown_variable_is_refused(shipped: PromptSet, stage: Task) -> None:
     for name in VARIABLES[stage]:
         values = variables(stage)
         del values[name]
@@ -151,15 +154,26 @@ def test_the_system_message_distrusts_the_document_and_asks_for_json(shipped: Pr
 
 
 @pytest.mark.parametrize("stage", STAGES)
-def test_a_task_lists_the_fields_of_its_answer_in_order(shipped: PromptSet, stage: Stage) -> None:
+def test_a_task_lists_the_fields_of_its_answer_in_order(shipped: PromptSet, stage: Task) -> None:
     fields = shipped.templates[stage].partition("\nFields:\n")[2]
-    assert re.findall(r"^- (\w+): ", fields, re.MULTILINE) == list(ANSWERS[stage].model_fields)
+    assert re.findall(r"^(?:  )?- (\w+): ", fields, re.MULTILINE) == field_names(stage)
 
 
-def test_the_closed_lists_are_explained_line_by_line(shipped: PromptSet) -> None:
-    domains = re.findall(r"^- ([A-Z][\w &]+): \w", shipped.templates["classify"], re.MULTILINE)
+@pytest.mark.parametrize(("task", "answer"), [("generate_all", GenerateAnswers), ("judge_all", JudgeAnswers)])
+def test_a_merged_task_shows_a_valid_reply_with_two_numbers(
+    shipped: PromptSet, task: Task, answer: type[GenerateAnswers | JudgeAnswers]
+) -> None:
+    (shown,) = re.findall(r"^\{.*\}$", shipped.templates[task], re.MULTILINE)
+    assert [part.number for part in answer.model_validate_json(shown).parts] == [1, 2]
+    (field,) = json.loads(shown)
+    assert all([field, *part] == field_names(task) for part in json.loads(shown)[field])
+
+
+@pytest.mark.parametrize(("classify", "generate"), [("classify", "generate"), ("read", "generate_all")])
+def test_the_closed_lists_are_explained_line_by_line(shipped: PromptSet, classify: str, generate: str) -> None:
+    domains = re.findall(r"^- ([A-Z][\w &]+): \w", shipped.templates[classify], re.MULTILINE)
     assert domains == list(DOMAINS)
-    types = shipped.templates["generate"].partition("one of:\n")[2].partition("\n\n")[0]
+    types = shipped.templates[generate].partition("one of:\n")[2].partition("\n\n")[0]
     assert re.findall(r"^- (\w+): \w", types, re.MULTILINE) == list(ANSWER_TYPES)
 
 
@@ -245,7 +259,7 @@ def test_fingerprints_are_16_hexadecimal_digits_and_repeat(shipped: PromptSet) -
         ("system", "untrusted", "suspect", set(STAGES)),
         ("document", "begins", "starts", set(STAGES)),
         ("repair", "cannot be used", "is of no use", set(STAGES)),
-        ("exemplar", "Passage:", "Source:", {"generate"}),
+        ("exemplar", "Passage:", "Source:", {"generate", "generate_all"}),
         *((stage, "Task:", "Your task:", {stage}) for stage in STAGES),
     ],
 )
@@ -257,25 +271,26 @@ def test_a_changed_template_changes_what_it_reaches(
 
 @pytest.mark.parametrize("domain", DOMAINS)
 @pytest.mark.parametrize("field", ["persona", "passage", "question", "answer", "thought"])
-def test_any_changed_exemplar_changes_generate_only(
+def test_any_changed_exemplar_changes_what_shows_it(
     shipped: PromptSet, tmp_path: Path, domain: str, field: str
 ) -> None:
     lines = exemplar_lines(SLUGS[domain])
     lines[-1][field] += " again"
-    assert changed(write_exemplars(tmp_path, lines, SLUGS[domain]), shipped) == {"generate"}
+    assert changed(write_exemplars(tmp_path, lines, SLUGS[domain]), shipped) == {"generate", "generate_all"}
 
 
 def test_the_order_of_exemplars_counts_because_it_decides_what_is_drawn(shipped: PromptSet, tmp_path: Path) -> None:
-    assert changed(write_exemplars(tmp_path, exemplar_lines("math")[::-1]), shipped) == {"generate"}
+    reversed_lines = exemplar_lines("math")[::-1]
+    assert changed(write_exemplars(tmp_path, reversed_lines), shipped) == {"generate", "generate_all"}
 
 
 @pytest.mark.parametrize("stage", STAGES)
 def test_a_changed_schema_changes_its_stage(
-    shipped: PromptSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stage: Stage
+    shipped: PromptSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stage: Task
 ) -> None:
     original = schemas.answers.json_schema
 
-    def patched(asked: Stage) -> dict[str, object]:
+    def patched(asked: Task) -> dict[str, object]:
         return original(asked) | ({"title": "Changed"} if asked == stage else {})
 
     monkeypatch.setattr(prompts.loader, "json_schema", patched)
@@ -332,6 +347,11 @@ def test_a_misnamed_file_is_refused(tmp_path: Path, file: str) -> None:
         ("generate", "boolean", "binary", r"generate\.txt: the template never mentions 'boolean'"),
         ("generate", "aliases", "alternatives", r"generate\.txt: the template never mentions 'aliases'"),
         ("classify", "Natural Science", "Science", r"classify\.txt: the template never mentions 'Natural Science'"),
+        ("read", "qualified", "fit", r"read\.txt: the template never mentions 'qualified'"),
+        ("read", "Natural Science", "Science", r"read\.txt: the template never mentions 'Natural Science'"),
+        ("generate_all", "number of the persona", "$number", r"generate_all\.txt:\d+: unknown variable \$number"),
+        ("generate_all", "- phrase:", "- term:", r"generate_all\.txt: the template never mentions 'phrase'"),
+        ("judge_all", "$pairs", "", r"judge_all\.txt: the template lacks \$pairs"),
         ("exemplar", "$reply", "", r"exemplar\.txt: the template lacks \$reply"),
     ],
 )

@@ -73,7 +73,7 @@ class Answered:
     """A request with its answer.
 
     Attributes:
-      answer: an instance of the answer class of the request's stage.
+      answer: an instance of the answer class of the request's task.
       call: the model, the prompt's fingerprint and the key of the answer in the cache.
       usage: what this request cost in this run.
     """
@@ -83,10 +83,10 @@ class Answered:
     usage: Counts
 
     def expect(self, answer_class: type[A]) -> A:
-        """Return the answer, which is of the class that its stage demands.
+        """Return the answer, which is of the class that its task demands.
 
         Raises:
-          TypeError: it is of another class: the request was not of the stage that reads the answer.
+          TypeError: it is of another class: the request was not of the task that the reader expects.
         """
         if not isinstance(self.answer, answer_class):
             raise TypeError(f"the answer is a {type(self.answer).__name__}, not a {answer_class.__name__}")
@@ -206,7 +206,7 @@ class ModelClient:
         if entry is None:
             return None
         try:
-            answer = parse_answer(request.stage, entry.completion)
+            answer = parse_answer(request.task, entry.completion, request.count)
         except ModelError:
             return None  # kept by a version that asked less of an answer
         meter = Meter(request.stage, call.model)
@@ -239,7 +239,7 @@ class ModelClient:
             meter.failed(error.kind)
             return "", error
         meter.paid(completion)
-        outcome = _parsed(request.stage, completion)
+        outcome = _parsed(request, completion)
         valid = isinstance(outcome, BaseModel)
         await self._cache.put(call.key, Entry(request.stage, settings.model, request.prompt, completion, valid))
         if isinstance(outcome, ModelError):
@@ -300,9 +300,9 @@ async def _guarded(engine: Engine, request: Request, settings: Settings) -> Comp
         raise ModelError(Kind.BAD_REQUEST, f"the engine failed: {type(error).__name__}: {error}"[:300]) from None
 
 
-def _parsed(stage: Stage, completion: Completion) -> BaseModel | ModelError:
+def _parsed(request: Request, completion: Completion) -> BaseModel | ModelError:
     try:
-        return parse_answer(stage, completion)
+        return parse_answer(request.task, completion, request.count)
     except ModelError as error:
         return error
 

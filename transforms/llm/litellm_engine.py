@@ -88,7 +88,7 @@ class LiteLLMEngine:
             "api_base": settings.api_base,
             "api_key": named_key(settings),
         }
-        schema = {"name": request.stage, "schema": dict(request.schema), "strict": True}
+        schema = {"name": request.task, "schema": dict(request.schema), "strict": True}
         return {
             "model": settings.model,
             "messages": [dict(message) for message in request.messages],

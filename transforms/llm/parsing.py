@@ -10,7 +10,7 @@ from typing import Any, Final
 import json_repair
 from pydantic import BaseModel, ValidationError
 
-from schemas.answers import ANSWERS, Stage
+from schemas.answers import ANSWERS, Task
 from transforms.llm.requests import Completion, Kind, ModelError
 
 _MAX_REPAIRED_CHARS: Final = 6_000
@@ -45,8 +45,8 @@ _SHORT_COMMANDS: Final = frozenset({"ne", "ni", "nu"})
 """Also a line break and a word of some language ("e", "i", "u"): taken for commands only beside other mathematics."""
 
 
-def parse_answer(stage: Stage, completion: Completion) -> BaseModel:
-    """Return the answer that a completion holds, an instance of `ANSWERS[stage]`.
+def parse_answer(task: Task, completion: Completion, count: int = 1) -> BaseModel:
+    """Return the answer that a completion holds, an instance of `ANSWERS[task]`, about `count` numbered things.
 
     How the completion ended comes first: an answer cut off by the token limit can still look whole once it is repaired.
     A code fence, a reasoning preamble or prose around the object, and small slips of JSON, are forgiven; a missing
@@ -66,7 +66,7 @@ def parse_answer(stage: Stage, completion: Completion) -> BaseModel:
         # A form feed or a backspace is what an unescaped backslash leaves; half a surrogate pair cannot be written.
         raise ModelError(Kind.INVALID, f"the answer holds the character U+{ord(found[0]):04X}")
     try:
-        return ANSWERS[stage].model_validate(fields)
+        return ANSWERS[task].model_validate(fields, context={"count": count})
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False, include_context=False)[0]
         where = ".".join(map(str, first["loc"])) or "the answer"

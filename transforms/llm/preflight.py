@@ -7,7 +7,7 @@ import os
 from collections.abc import Mapping
 from typing import Final
 
-from schemas.answers import Stage, json_schema
+from schemas.answers import MERGED, Calls, Stage, json_schema, task_of
 from transforms.llm.failures import ModelUnreachable, redact
 from transforms.llm.remote import RemoteEngine, is_served
 from transforms.llm.requests import Engine, Kind, ModelError, Request, Settings
@@ -25,7 +25,7 @@ class PreflightError(Exception):
     """Models that cannot work, a line each: which, for which stages, where, why, and what to do."""
 
 
-def check_models(models: Mapping[Stage, Settings], timeout_s: float = TIMEOUT_S) -> None:
+def check_models(models: Mapping[Stage, Settings], calls: Calls = "reference", timeout_s: float = TIMEOUT_S) -> None:
     """Try each distinct model, address and key once, side by side; embedded models need no trying.
 
     Each is asked with the settings and the answer schema of the first stage that uses it, a few tokens long; what it
@@ -41,36 +41,41 @@ def check_models(models: Mapping[Stage, Settings], timeout_s: float = TIMEOUT_S)
             distinct.setdefault((settings.model, settings.api_base, settings.api_key_env), []).append(stage)
     if not distinct:
         return
-    problems = asyncio.run(_problems({tuple(stages): models[stages[0]] for stages in distinct.values()}, timeout_s))
+    problems = asyncio.run(
+        _problems({tuple(stages): models[stages[0]] for stages in distinct.values()}, calls, timeout_s)
+    )
     if problems:
         raise PreflightError("\n".join(problems))
 
 
-async def _problems(models: Mapping[tuple[Stage, ...], Settings], timeout_s: float) -> list[str]:
+async def _problems(models: Mapping[tuple[Stage, ...], Settings], calls: Calls, timeout_s: float) -> list[str]:
     engine = RemoteEngine(timeout_s)
     try:
-        found = await asyncio.gather(*(_problem(engine, stages, settings) for stages, settings in models.items()))
+        found = await asyncio.gather(
+            *(_problem(engine, stages, settings, calls) for stages, settings in models.items())
+        )
     finally:
         await engine.close()
     return [problem for problem in found if problem is not None]
 
 
-async def _problem(engine: Engine, stages: tuple[Stage, ...], settings: Settings) -> str | None:
+async def _problem(engine: Engine, stages: tuple[Stage, ...], settings: Settings, calls: Calls) -> str | None:
     """Return the line about a model that cannot work, or None."""
     who = redact(f"model {settings.model!r} ({', '.join(stages)}) at {settings.api_base or 'its provider'}", settings)
     if settings.api_key_env is not None and not os.environ.get(settings.api_key_env):
         return f"{who}: the environment variable {settings.api_key_env} is not set; export it with the model's key"
     try:
-        await engine.complete(_small(stages[0]), _small_settings(settings))
+        await engine.complete(_small(stages[0], calls), _small_settings(settings))
     except ModelError as error:
         remedy = _remedy(error, settings)
         return None if remedy is None else f"{who}: {error}; {remedy}"
     return None
 
 
-def _small(stage: Stage) -> Request:
+def _small(stage: Stage, calls: Calls) -> Request:
     messages = ({"role": "user", "content": "Reply with any JSON object of the given schema."},)
-    return Request(stage, {}, messages, json_schema(stage), prompt="preflight")
+    merged = MERGED[stage] if calls == "merged" else None
+    return Request(stage, {}, messages, json_schema(task_of(stage, calls)), prompt="preflight", merged=merged)
 
 
 def _small_settings(settings: Settings) -> Settings:

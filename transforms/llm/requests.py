@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from string import Template
 from typing import Any, Final, Protocol
 
-from schemas.answers import Stage
+from schemas.answers import MergedTask, Stage, Task
 from schemas.counts import Counts
 from schemas.records import Call
 
@@ -20,13 +20,15 @@ class Request:
     """One question to a model.
 
     Attributes:
-      stage: the stage that asks; it selects the model's settings and the class of the answer.
+      stage: the stage that asks; it selects the model's settings and, but for merged calls, the task.
       variables: what the prompt was rendered from, by name (see `prompts.VARIABLES`); the embedded engine reads these.
       messages: the rendered chat messages, each `{"role": ..., "content": ...}`.
       schema: the JSON Schema of the answer, sent as `response_format`.
       prompt: the fingerprint of the prompt.
       repair: what is said to a reply that is not valid, a `string.Template` with `$error`.
       sample: distinguishes repeated samples of one request in the cache.
+      merged: the task that is asked in place of the stage's own where calls are merged.
+      count: how many numbered things it lists; what is said of another number is not valid.
     """
 
     stage: Stage
@@ -36,6 +38,13 @@ class Request:
     prompt: str
     repair: str = "$error"
     sample: int = 0
+    merged: MergedTask | None = None
+    count: int = 1
+
+    @property
+    def task(self) -> Task:
+        """What is asked: it selects the class of the answer and names the `response_format`."""
+        return self.merged or self.stage
 
     def repaired(self, reply: str, error: str) -> Request:
         """Return the request that follows a reply which was not valid: the conversation so far, and what was wrong."""

@@ -100,7 +100,7 @@ def _key(settings: Settings) -> str:
 
 
 def _body(request: Request, settings: Settings) -> dict[str, Any]:
-    schema = {"name": request.stage, "schema": request.schema, "strict": True}
+    schema = {"name": request.task, "schema": request.schema, "strict": True}
     body = {
         "model": served_name(settings),
         "messages": [dict(message) for message in request.messages],

@@ -6,9 +6,10 @@ A stage is a small dataclass, a `DocumentRule` or a `SlotRule`, that knows no Be
 from __future__ import annotations
 
 import dataclasses
+import json
 import queue
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -16,11 +17,11 @@ from typing import Any, NamedTuple
 import apache_beam as beam
 
 from prompts import PromptSet
-from schemas.answers import Stage, json_schema
+from schemas.answers import MERGED, Calls, NumberedAnswers, Stage, json_schema, task_of
 from schemas.records import Call, Document, Failed, Rejected, Slot, StageNames
 from transforms.ledger import SIDE_DOORS, Doors, LedgerDoFn, doors, windowed
 from transforms.llm.client import Answered, ClientSettings, SharedClient, Unanswered
-from transforms.llm.requests import PENDING, ModelError, Request
+from transforms.llm.requests import PENDING, Kind, ModelError, Request
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +74,8 @@ class DocumentRule(Rule):
         """Return the question."""
 
     @abstractmethod
-    def settle(self, document: Document, answered: Answered) -> tuple[Document, Reject | None]:
-        """Return the document with what was learnt of it, and the rule's no if it must go."""
+    def settle(self, document: Document, answered: Answered) -> tuple[Document, Reject | ModelError | None]:
+        """Return the document with what was learnt of it, and the rule's no if it must go, or what the answer lacks."""
 
     def arrivals(self, document: Document) -> int:
         return 1
@@ -84,16 +85,17 @@ class DocumentRule(Rule):
 
     def decide(self, document: Document, answers: Sequence[Answered | ModelError]) -> Decision:
         (answered,) = answers
-        if isinstance(answered, ModelError):
-            if answered.kind in PENDING:
-                return Decision(pending=1)
-            return Decision(failed=(failed(self.stage, document, answered),))
-        settled, no = self.settle(document, answered)
+        settled, no = (document, answered) if isinstance(answered, ModelError) else self.settle(document, answered)
+        if isinstance(no, ModelError):
+            return Decision(pending=1) if no.kind in PENDING else Decision(failed=(failed(self.stage, document, no),))
         return Decision(settled) if no is None else Decision(rejected=(rejected(self.stage, settled, no),))
 
 
 class SlotRule(Rule):
-    """A stage that asks one question a persona slot; a document goes on with the slots that do."""
+    """A stage that asks one question a persona slot; a document goes on with the slots that do.
+
+    Where the slots of a document ask the same, which then is one call, each finds its part of the answer by its number.
+    """
 
     @abstractmethod
     def request(self, document: Document, slot: Slot) -> Request:
@@ -110,14 +112,40 @@ class SlotRule(Rule):
         return [self.request(document, slot) for slot in document.slots]
 
     def decide(self, document: Document, answers: Sequence[Answered | ModelError]) -> Decision:
+        own = [own_part(answer, number) for number, answer in enumerate(answers, start=1)]
         return settle_slots(
             self.stage,
             document,
             [
                 (slot, answer) if isinstance(answer, ModelError) else self.settle(document, slot, answer)
-                for slot, answer in zip(document.slots, answers, strict=True)
+                for slot, answer in zip(document.slots, own, strict=True)
             ],
         )
+
+
+def own_part(answered: Answered | ModelError, number: int) -> Answered | ModelError:
+    """Return the part with a number of an answer that has numbered parts; others are what they are.
+
+    A part that is missing is an `INVALID` answer: nobody else's may take its place.
+    """
+    if isinstance(answered, ModelError) or not isinstance(answered.answer, NumberedAnswers):
+        return answered
+    part = answered.answer.part(number)
+    return lacking(answered, f"number {number}") if part is None else dataclasses.replace(answered, answer=part)
+
+
+def lacking(answered: Answered, what: str) -> ModelError:
+    """Return the error of a stage that misses its part in an answer which is valid in itself."""
+    error = ModelError(Kind.INVALID, f"the answer to the merged call lacks {what}")
+    error.call = answered.call
+    return error
+
+
+def numbered(things: Iterable[Mapping[str, str]]) -> str:
+    """Return things as a prompt lists them: a JSON object a line, each with its number from 1 on."""
+    return "\n".join(
+        json.dumps({"number": number, **thing}, ensure_ascii=False) for number, thing in enumerate(things, start=1)
+    )
 
 
 def settle_slots(
@@ -134,16 +162,35 @@ def settle_slots(
     )
 
 
-def document_request(prompts: PromptSet, stage: Stage, document: Document, **variables: str) -> Request:
-    """Return a stage's request about a document; the fence is the hash of the text, which no text can foresee."""
-    variables |= {"document": document.text, "fence": (document.source.text_sha256 or "")[:16]}
+def document_request(
+    prompts: PromptSet,
+    stage: Stage,
+    calls: Calls,
+    document: Document,
+    more: Mapping[str, str] | None = None,
+    count: int = 1,
+) -> Request:
+    """Return a stage's request about a document; the fence is the hash of the text, which no text can foresee.
+
+    Args:
+      prompts: where the words are from.
+      stage: the stage that asks.
+      calls: whether it asks alone.
+      document: what it asks about.
+      more: the variables of the task's prompt beside the document and its fence.
+      count: how many numbered things they list.
+    """
+    task = task_of(stage, calls)
+    variables = {"document": document.text, "fence": (document.source.text_sha256 or "")[:16], **(more or {})}
     return Request(
         stage=stage,
         variables=variables,
-        messages=prompts.render(stage, variables),
-        schema=json_schema(stage),
-        prompt=prompts.fingerprint(stage),
+        messages=prompts.render(task, variables),
+        schema=json_schema(task),
+        prompt=prompts.fingerprint(task),
         repair=prompts.repair,
+        merged=MERGED[stage] if calls == "merged" else None,
+        count=count,
     )
 
 

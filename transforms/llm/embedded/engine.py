@@ -1,4 +1,4 @@
-"""The embedded extractive engine: answers every stage by rules, without weights, network or randomness.
+"""The embedded extractive engine: answers every task by rules, without weights, network or randomness.
 
 It quotes, it does not understand: a pair is a span of one sentence and a question made from that sentence by a pattern
 of English, given only where the pattern is sure. Other languages and other facts are passed over. It reads the first
@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from schemas.answers import Stage
+from schemas.answers import Task
 from transforms.llm.embedded.candidates import Candidate
 from transforms.llm.embedded.questions import candidates
 from transforms.llm.embedded.sentences import READ_CHARS, Text, read
@@ -91,27 +91,48 @@ def _judge(variables: Mapping[str, str]) -> dict[str, object]:
     }
 
 
-_STAGES: Final[dict[Stage, Callable[[Mapping[str, str]], dict[str, object]]]] = {
+def _read(variables: Mapping[str, str]) -> dict[str, object]:
+    screened = _screen(variables)
+    if not screened["qualified"]:
+        return screened | {"domain": None, "personas": []}
+    classified = _classify(variables)
+    return screened | {"domain": classified["domain"], "personas": classified["personas"]}
+
+
+def _generate_all(variables: Mapping[str, str]) -> dict[str, object]:
+    asked = [json.loads(line) for line in variables["personas"].split("\n")]
+    return {"pairs": [{"number": one["number"], **_generate({**variables, **one})} for one in asked]}
+
+
+def _judge_all(variables: Mapping[str, str]) -> dict[str, object]:
+    asked = [json.loads(line) for line in variables["pairs"].split("\n")]
+    return {"verdicts": [{"number": one["number"], **_judge({**variables, **one})} for one in asked]}
+
+
+_TASKS: Final[dict[Task, Callable[[Mapping[str, str]], dict[str, object]]]] = {
     "screen": _screen,
     "classify": _classify,
     "generate": _generate,
     "judge": _judge,
+    "read": _read,
+    "generate_all": _generate_all,
+    "judge_all": _judge_all,
 }
 
 
-def answer(stage: Stage, variables: Mapping[str, str]) -> dict[str, object]:
-    """Return the fields of a stage's answer class, by rule; the same variables always give the same answer.
+def answer(task: Task, variables: Mapping[str, str]) -> dict[str, object]:
+    """Return the fields of a task's answer class, by rule; the same variables always give the same answer.
 
     Args:
-      stage: the stage that asks.
+      task: what is asked.
       variables: the prompt's variables; `document` always, `persona` for generate, `question`, `answer` and `evidence`
-        for judge.
+        for judge, `personas` for generate_all, `pairs` for judge_all.
 
     Raises:
-      ModelError: `Kind.REFUSED`, where generate is asked for a document without a fact the rules can ask for.
+      ModelError: `Kind.REFUSED`, where pairs are asked for of a document without a fact the rules can ask for.
       KeyError: a variable is missing.
     """
-    return _STAGES[stage](variables)
+    return _TASKS[task](variables)
 
 
 class EmbeddedEngine:
@@ -119,5 +140,5 @@ class EmbeddedEngine:
 
     async def complete(self, request: Request, settings: Settings) -> Completion:
         """Return the answer as JSON, token counts 0; raise `ModelError` as `answer` does."""
-        fields = answer(request.stage, request.variables)
+        fields = answer(request.task, request.variables)
         return Completion(text=json.dumps(fields, ensure_ascii=False), finish_reason="stop")
