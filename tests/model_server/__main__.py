@@ -49,6 +49,12 @@ def parser() -> argparse.ArgumentParser:
     add("--context-chars", type=int, metavar="N")
     add("--requests-per-minute", type=float, metavar="N")
     add("--sliding-window", type=_window, metavar="N:S", help="N requests in any S seconds")
+    add("--batch-seconds", type=float, default=0.0, metavar="S", help="from a batch's creation to its end")
+    add("--batch-max-requests", type=int, default=50_000, metavar="N")
+    add("--batch-max-bytes", type=int, default=200 * 10**6, metavar="N")
+    add("--no-batch-listing", dest="batch_listing", action="store_false", help="batches cannot be listed")
+    add("--batch-hold", type=float, default=0.0, metavar="S", help="between a batch's creation and the reply")
+    add("--batch-expired", type=float, default=0.0, metavar="SHARE", help="the requests that a batch leaves undone")
     return command
 
 
@@ -65,6 +71,12 @@ def behaviour_of(args: argparse.Namespace) -> Behaviour:
         context_chars=args.context_chars,
         requests_per_minute=args.requests_per_minute,
         sliding_window=args.sliding_window,
+        batch_seconds=args.batch_seconds,
+        batch_max_requests=args.batch_max_requests,
+        batch_max_bytes=args.batch_max_bytes,
+        batch_listing=args.batch_listing,
+        batch_hold_s=args.batch_hold,
+        batch_expired=args.batch_expired,
     )
 
 

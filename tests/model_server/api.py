@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from aiohttp import web
 
@@ -31,12 +31,26 @@ def error_reply(status: int, code: str | None, message: str, retry_after: str | 
     return Reply({"error": {"message": message, "type": kind, "param": None, "code": code}}, status, retry_after)
 
 
+WRONG_KEY: Final = error_reply(401, "invalid_api_key", "the bearer key is missing or wrong")
+
+
+def refuse_key(request: web.Request, key: str | None) -> Reply | None:
+    """Return the reply to a request that lacks the bearer key, or None."""
+    if key is None or request.headers.get("Authorization") == f"Bearer {key}":
+        return None
+    return WRONG_KEY
+
+
 def parse(raw: bytes) -> dict[str, Any] | None:
     """Return a request's body, or None unless it is JSON with a model and messages that have a role and a text."""
     try:
-        body = json.loads(raw)
+        return checked(json.loads(raw))
     except ValueError:
         return None
+
+
+def checked(body: object) -> dict[str, Any] | None:
+    """Return a body, or None unless it is an object with a model and messages that have a role and a text."""
     if not isinstance(body, dict) or not isinstance(body.get("model"), str):
         return None
     messages = body.get("messages")

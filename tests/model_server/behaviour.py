@@ -33,6 +33,12 @@ class Behaviour:
       context_chars: characters in all messages together above which a request gets 400 context_length_exceeded.
       requests_per_minute: the pace above which a request gets 429 with Retry-After; a second's worth may come at once.
       sliding_window: (N, S): a request gets 429 with Retry-After where N have been let in during the last S seconds.
+      batch_seconds: how long a batch takes from its creation to its end, without regard to `latency`; 0 is at once.
+      batch_max_requests: the requests in a batch's input file above which the batch fails.
+      batch_max_bytes: the bytes of a batch's input file above which the batch fails.
+      batch_listing: whether batches can be listed; if not, the listing gets 405.
+      batch_hold_s: seconds between the creation of a batch and the reply that tells its id.
+      batch_expired: the share of a batch's requests, the last ones, rounded down, that is left undone when it expires.
     """
 
     seed: int = 0
@@ -45,6 +51,12 @@ class Behaviour:
     context_chars: int | None = None
     requests_per_minute: float | None = None
     sliding_window: tuple[int, float] | None = None
+    batch_seconds: float = 0.0
+    batch_max_requests: int = 50_000
+    batch_max_bytes: int = 200 * 10**6
+    batch_listing: bool = True
+    batch_hold_s: float = 0.0
+    batch_expired: float = 0.0
 
     def __post_init__(self) -> None:
         for name, share in self.faults.items():
@@ -59,6 +71,8 @@ class Behaviour:
 
         if self.sliding_window is not None and min(self.sliding_window) <= 0:
             raise ValueError(f"the sliding window is {self.sliding_window}; give requests and seconds above 0")
+        if not 0 <= self.batch_expired <= 1:
+            raise ValueError(f"the share of expired requests is {self.batch_expired!r}; give a number from 0 to 1")
 
     def fault(self, sha256: str, attempt: int) -> str | None:
         """Return the fault that the given attempt (from 0) at a request meets, if any."""

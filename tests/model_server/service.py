@@ -9,6 +9,7 @@ import dataclasses
 import hashlib
 import math
 import threading
+import time
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Mapping
 from pathlib import Path
@@ -18,11 +19,27 @@ from typing import Any, Final, TextIO
 from aiohttp import web
 
 from tests.model_server.answers import PLAIN, body_sha256, stage_of
-from tests.model_server.api import Reply, completion_reply, error_reply, parse, prompt_chars
+from tests.model_server.api import (
+    WRONG_KEY,
+    Reply,
+    checked,
+    completion_reply,
+    error_reply,
+    parse,
+    prompt_chars,
+    refuse_key,
+)
+from tests.model_server.batch_routes import UPLOAD_BYTES, BatchRoutes
+from tests.model_server.batches import Batches
 from tests.model_server.behaviour import Behaviour, Bucket, SlidingWindow
 from tests.model_server.traffic import Traffic, Visit
 
-_WRONG_KEY: Final = error_reply(401, "invalid_api_key", "the bearer key is missing or wrong")
+_FORM_BYTES: Final = 2**20
+"""What a form may have besides its file."""
+
+
+_AT_ONCE: Final = ("401", "429")
+"""The faults that take no time."""
 
 
 class Service:
@@ -40,11 +57,13 @@ class Service:
 
     def app(self) -> web.Application:
         """Return the application with all routes."""
-        app = web.Application(client_max_size=64 * 2**20)
+        app = web.Application(client_max_size=UPLOAD_BYTES + _FORM_BYTES)
         app.router.add_post("/v1/chat/completions", self._chat)
         app.router.add_get("/v1/models", self._models)
         app.router.add_get("/stats", self._stats)
         app.router.add_post("/faults", self._faults)
+        batches = Batches(self.behaviour, self._answer_of_batch, time.time)
+        BatchRoutes(self.behaviour, batches, self.traffic).add_to(app)
         return app
 
     async def _chat(self, request: web.Request) -> web.Response:
@@ -72,9 +91,18 @@ class Service:
 
     def _refuse(self, request: web.Request, body: Mapping[str, Any] | None) -> Reply | None:
         """Return the reply to a request that gets no answer whatever it asks, or None."""
+        refused = refuse_key(request, self.behaviour.api_key) or self._unfit(body)
+        if refused is not None:
+            return refused
+        wait_s = next((wait_s for gate in self._gates if (wait_s := gate.wait_s()) > 0), 0.0)
+        if wait_s > 0:
+            # Whole seconds, as RFC 9110 (section 10.2.3) has them.
+            return error_reply(429, "rate_limit_exceeded", "requests per minute reached", str(math.ceil(wait_s)))
+        return None
+
+    def _unfit(self, body: Mapping[str, Any] | None) -> Reply | None:
+        """Return the reply to a body that cannot be answered, or None."""
         rules = self.behaviour
-        if not self._has_key(request):
-            return _WRONG_KEY
         if body is None:
             return error_reply(400, None, "the body is not JSON with a model and messages of a role and a text each")
         if rules.models is not None and body["model"] not in rules.models:
@@ -82,41 +110,59 @@ class Service:
         if rules.context_chars is not None and prompt_chars(body) > rules.context_chars:
             message = f"the messages have {prompt_chars(body)} characters; this model's maximum context length is "
             return error_reply(400, "context_length_exceeded", f"{message}{rules.context_chars} characters")
-        wait_s = next((wait_s for gate in self._gates if (wait_s := gate.wait_s()) > 0), 0.0)
-        if wait_s > 0:
-            # Whole seconds, as RFC 9110 (section 10.2.3) has them.
-            return error_reply(429, "rate_limit_exceeded", "requests per minute reached", str(math.ceil(wait_s)))
         return None
-
-    def _has_key(self, request: web.Request) -> bool:
-        key = self.behaviour.api_key
-        return key is None or request.headers.get("Authorization") == f"Bearer {key}"
 
     async def _reply(self, request: web.Request, body: Mapping[str, Any], visit: Visit) -> Reply | None:
         """Return the reply to a request after its latency; None where the connection is to be dropped."""
         refused = self._refuse(request, body)
         if refused is not None:
             return refused
-        rules = self.behaviour
+        attempt = self._meet_fault(visit)
+        if visit.fault == "timeout":
+            await asyncio.sleep(self.behaviour.hold_s)
+            return None
+        if visit.fault not in _AT_ONCE:
+            await asyncio.sleep(self.behaviour.latency_s(visit.sha256, attempt))
+        return self._answer(body, visit)
+
+    def _meet_fault(self, visit: Visit) -> int:
+        """Note the fault that this attempt at a body meets; return the attempt, counted from 0."""
         attempt = self._attempts[visit.sha256]
         self._attempts[visit.sha256] += 1
-        visit.fault = rules.fault(visit.sha256, attempt)
+        visit.fault = self.behaviour.fault(visit.sha256, attempt)
+        return attempt
+
+    def _answer(self, body: Mapping[str, Any], visit: Visit) -> Reply:
         if visit.fault == "401":
-            return _WRONG_KEY
+            return WRONG_KEY
         if visit.fault == "429":
-            wait = None if rules.retry_after is None else f"{rules.retry_after:g}"
+            wait = None if self.behaviour.retry_after is None else f"{self.behaviour.retry_after:g}"
             return error_reply(429, "rate_limit_exceeded", "too many requests", wait)
-        if visit.fault == "timeout":
-            await asyncio.sleep(rules.hold_s)
-            return None
-        await asyncio.sleep(rules.latency_s(visit.sha256, attempt))
         if visit.fault == "500":
             return error_reply(500, None, "the server failed on purpose")
         return completion_reply(body, visit)
 
+    def _answer_of_batch(self, asked: object, batch_id: str) -> Reply | None:
+        """Return the reply to a request of a batch; None where it is to be lost, as the fault "timeout" has it.
+
+        The fault "401" is none here, for a batch has its key already; nor do the limits on requests and the latency
+        apply, for batches have a pace of their own.
+        """
+        body = checked(asked)
+        stage, model = (PLAIN, None) if body is None else (stage_of(body), body["model"])
+        visit = self.traffic.open(body_sha256(asked), stage, model, batch_id)
+        reply = self._unfit(body)
+        if reply is None and body is not None:
+            self._meet_fault(visit)
+            visit.fault = None if visit.fault == "401" else visit.fault
+            reply = None if visit.fault == "timeout" else self._answer(body, visit)
+        self.traffic.close(visit, None if reply is None else reply.status)
+        return reply
+
     async def _models(self, request: web.Request) -> web.Response:
-        if not self._has_key(request):
-            return _WRONG_KEY.response()
+        refused = refuse_key(request, self.behaviour.api_key)
+        if refused is not None:
+            return refused.response()
         names = self.behaviour.models or ()
         models = [{"id": name, "object": "model", "created": 0, "owned_by": "tests"} for name in names]
         return web.json_response({"object": "list", "data": models})

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TextIO
+from typing import Any, Literal, TextIO
 
 
 @dataclass(slots=True)
@@ -19,6 +19,7 @@ class Visit:
     stage: str
     model: str | None
     start: float
+    batch: str | None = None
     end: float | None = None
     fault: str | None = None
 
@@ -28,12 +29,14 @@ class Traffic:
 
     Each line of the log is a JSON object: event ("received", "answered" or "dropped": nothing was sent, or the client
     had left), id (of the request, in this log's process), at (seconds since 1970), sha256 (`body_sha256`), stage,
-    model; answered and dropped add status (null when dropped) and fault (null when none was asked for).
+    model; answered and dropped add status (null when dropped) and fault (null when none was asked for). A request of a
+    batch has batch, the id of it. The lines of the events of `note` have event, at and what else is noted.
     """
 
     def __init__(self, log: TextIO | None = None, clock: Callable[[], float] = time.monotonic) -> None:
         self._log = log
         self._clock = clock
+        self._noted: Counter[str] = Counter()
         self._visits: list[Visit] = []
         self._in_flight = 0
         self._max_in_flight = 0
@@ -41,9 +44,9 @@ class Traffic:
         self._faults: Counter[str] = Counter()
         self._answered: Counter[str] = Counter()
 
-    def open(self, sha256: str, stage: str, model: str | None) -> Visit:
-        """Note that a request arrived."""
-        visit = Visit(len(self._visits), sha256, stage, model, self._clock())
+    def open(self, sha256: str, stage: str, model: str | None, batch: str | None = None) -> Visit:
+        """Note that a request arrived, or that the request of a batch is being answered."""
+        visit = Visit(len(self._visits), sha256, stage, model, self._clock(), batch)
         self._visits.append(visit)
         self._in_flight += 1
         self._max_in_flight = max(self._max_in_flight, self._in_flight)
@@ -61,29 +64,38 @@ class Traffic:
             self._answered[visit.sha256] += 1
         self._write("dropped" if status is None else "answered", visit, status=status, fault=visit.fault)
 
+    def note(self, event: Literal["file_uploaded", "batch_created"], **more: object) -> None:
+        """Note that a file (file, bytes) or a batch (batch, metadata) was created."""
+        self._noted[event] += 1
+        self._log_line({"event": event, "at": time.time(), **more})
+
     def _write(self, event: str, visit: Visit, **more: object) -> None:
+        line = {
+            "event": event,
+            "id": visit.number,
+            "at": time.time(),
+            "sha256": visit.sha256,
+            "stage": visit.stage,
+            "model": visit.model,
+            **more,
+        }
+        self._log_line(line if visit.batch is None else {**line, "batch": visit.batch})
+
+    def _log_line(self, line: Mapping[str, object]) -> None:
         if self._log is not None:
-            line = {
-                "event": event,
-                "id": visit.number,
-                "at": time.time(),
-                "sha256": visit.sha256,
-                "stage": visit.stage,
-                "model": visit.model,
-                **more,
-            }
             self._log.write(json.dumps(line) + "\n")
             self._log.flush()
 
     def stats(self) -> dict[str, Any]:
         """Return the totals so far.
 
-        requests: all that arrived. by_stage: {stage: {status or "dropped": count}}. by_status: the same over all
-        stages. faults: {fault: count}. answered_bodies: distinct bodies that got a valid answer (200 and no fault).
-        repeated_bodies: those of them that got more than one. in_flight, max_in_flight. mean_in_flight: weighted by
-        time, from the first arrival to the last end. mean_in_flight_middle: the same between the arrivals of the
-        requests at 10 % and 90 % of all, so without ramp and drain. wall_s: first arrival to last end (now, while one
-        is open).
+        requests: all that arrived, those of batches too. batches: all that were created. by_stage: {stage: {status or
+        "dropped": count}}. by_status: the same over all stages. faults: {fault: count}. answered_bodies: distinct
+        bodies that got a valid answer (200 and no fault). repeated_bodies: those of them that got more than one.
+        in_flight, max_in_flight. mean_in_flight: weighted by time, from the first arrival to the last end.
+        mean_in_flight_middle: the same between the arrivals of the requests at 10 % and 90 % of all, so without ramp
+        and drain. wall_s: first arrival to last end (now, while one is open). A batch's requests take no time in
+        flight: each is opened and closed as it is answered.
         """
         now = self._clock()
         spans = [(visit.start, now if visit.end is None else visit.end) for visit in self._visits]
@@ -92,6 +104,7 @@ class Traffic:
         low, high = (spans[len(spans) * tenths // 10][0] if spans else now for tenths in (1, 9))
         return {
             "requests": len(self._visits),
+            "batches": self._noted["batch_created"],
             "by_stage": {stage: dict(counts) for stage, counts in self._statuses.items()},
             "by_status": dict(sum(self._statuses.values(), Counter())),
             "faults": dict(self._faults),
