@@ -42,7 +42,9 @@ def test_the_process_outlives_a_killed_client(tmp_path: Path) -> None:
 def test_every_option_of_the_command_reaches_the_behaviour() -> None:
     options = "--seed 3 --latency lognormal:0.01:0.5 --fault 429=0.5 --fault empty=0.1 --retry-after 7 --hold 1"
     gates = "--api-key k --model a --model b --context-chars 1000 --requests-per-minute 6000 --sliding-window 600:60"
-    assert behaviour_of(parser().parse_args([*options.split(), *gates.split()])) == Behaviour(
+    batches = "--batch-seconds 2 --batch-max-requests 7 --batch-max-bytes 99 --no-batch-listing --batch-hold 3"
+    arguments = [*options.split(), *gates.split(), *batches.split(), "--batch-expired", "0.5"]
+    assert behaviour_of(parser().parse_args(arguments)) == Behaviour(
         seed=3,
         latency=("lognormal", 0.01, 0.5),
         faults={"429": 0.5, "empty": 0.1},
@@ -53,6 +55,12 @@ def test_every_option_of_the_command_reaches_the_behaviour() -> None:
         context_chars=1000,
         requests_per_minute=6000,
         sliding_window=(600, 60.0),
+        batch_seconds=2,
+        batch_max_requests=7,
+        batch_max_bytes=99,
+        batch_listing=False,
+        batch_hold_s=3,
+        batch_expired=0.5,
     )
     assert behaviour_of(parser().parse_args([])) == Behaviour()
     assert behaviour_of(parser().parse_args(["--latency", "0.2"])) == Behaviour(latency=0.2)

@@ -29,6 +29,7 @@ def test_in_flight_is_weighted_by_time() -> None:
     traffic.close(b, None)
     assert traffic.stats() == {
         "requests": 3,
+        "batches": 0,
         "by_stage": {"screen": {"200": 2}, "judge": {"dropped": 1}},
         "by_status": {"200": 2, "dropped": 1},
         "faults": {},
