@@ -1,4 +1,4 @@
-"""A local server that speaks OpenAI's APIs of chat completions, files and batches, for tests and for measuring the client.
+"""A local server that speaks OpenAI's APIs of chat completions, files and batches, for tests and for measuring clients.
 
 It answers each stage with a valid answer made from the request alone, misbehaves on request, and keeps the books: who
 asked what, when, how many at once. In a thread: `with ModelServer(Behaviour(latency=0.1)) as server: server.base_url`.
