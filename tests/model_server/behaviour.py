@@ -26,6 +26,7 @@ class Behaviour:
       seed: the seed of latencies and faults; answers do not depend on it.
       latency: how long an answer takes. The statuses 401, 404, 400 and 429 are sent at once.
       faults: the share of the requests that meets each fault (see `FAULTS`), at most 1 in all.
+        Of a batch's requests one with "timeout" is in neither of its files, and "401" is no fault.
       retry_after: seconds in the Retry-After header of the fault "429"; no header where None.
       hold_s: seconds for which the fault "timeout" keeps a connection before it drops it; 0 drops it at once.
       api_key: the bearer key that every request must carry; a wrong one gets 401.
