@@ -11,6 +11,7 @@ from typing import Any
 
 import aiohttp
 
+from tests.model_server.batches import ENDPOINT
 from tests.model_server.service import ModelServer
 
 FENCE = "0123456789abcdef"
@@ -67,6 +68,16 @@ def get(url: str) -> Any:
             return await response.json()
 
     return asyncio.run(run())
+
+
+def batch_line(custom_id: str, body: object, url: str = ENDPOINT) -> bytes:
+    """Return a line of a batch's input file."""
+    return json.dumps({"custom_id": custom_id, "method": "POST", "url": url, "body": body}).encode() + b"\n"
+
+
+def batch_of(count: int) -> bytes:
+    """Return an input file with a request for each document."""
+    return b"".join(batch_line(f"r{n}", chat("screen", f"Document {n}.")) for n in range(count))
 
 
 def message(answer: Answer) -> dict[str, Any]:
