@@ -27,6 +27,7 @@ setup(
         "pyarrow>=18,<26",
         "pydantic>=2.7,<3",
         "pyyaml>=6,<7",
+        "rich>=13.7,<16",
     ],
     extras_require={
         "gcp": [  # for gs://: Beam's own files, and the cache of answers

@@ -19,9 +19,10 @@ from apache_beam.options.pipeline_options import PipelineOptions, SetupOptions, 
 from pipelines.build_qa import build_qa
 from pipelines.doors import Run
 from pipelines.options import RunOptions, UsageError, input_files
+from pipelines.progress import Outlook, progress
 from pipelines.rundir import check_run, check_state, read_manifest, take_run, using
-from pipelines.summary import first_error, progress, summary
-from pipelines.workers import check_limiter, concurrency_of, limits_of, worker_processes
+from pipelines.summary import first_error, summary
+from pipelines.workers import LOCAL_RUNNER, check_limiter, concurrency_of, limits_of, work_is_here, worker_processes
 from prompts import PromptSet, load_prompts
 from schemas.answers import Calls, Stage, task_of
 from schemas.config import DOCUMENT_STAGES, MODEL_STAGES, RunConfig
@@ -39,7 +40,6 @@ from transforms.quality import QualityRule
 from transforms.read import CorpusError, plan_corpus
 from transforms.state import State, StateError, forget, open_state, withdraw
 
-LOCAL_RUNNER: Final = "apache_beam.runners.portability.fn_api_runner.FnApiRunner"
 _PACKAGES: Final = ("webscale-rl", "apache-beam", "litellm", "pyarrow", "numpy", "pydantic", "json-repair")
 
 _SECRET_KEY: Final = re.compile(r"(key|token|secret|password|authorization)$", re.IGNORECASE)
@@ -91,6 +91,7 @@ def run(options: RunOptions) -> int:
         about=about,
         state=state,
     )
+    outlook = Outlook(stages_until(config.until), plan.rows, work_is_here(options.beam))
     pipeline = _pipeline(options.beam, Run(config, plan, prompts, client, facts))
     with using(state, facts.run_id):
         if state is not None:
@@ -98,7 +99,7 @@ def run(options: RunOptions) -> int:
         take_run(output, facts.run_id)
         if state is not None:
             forget(state)
-        with progress():
+        with progress(outlook, sys.stderr):
             pipeline.run().wait_until_finish()
     return _report(output)
 

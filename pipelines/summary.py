@@ -1,66 +1,18 @@
-"""What a person sees: progress while a run works; the funnel, three pairs and the places of the files at its end."""
+"""What a person sees at the end of a run: the funnel, three pairs and the places of the files."""
 
 from __future__ import annotations
 
-import contextlib
-import sys
 import textwrap
-import threading
-import time
 from collections.abc import Iterator
-from typing import Any, Final, TextIO
+from typing import Any, Final
 
 import pyarrow.parquet as pq
 
-from schemas.config import STAGES
-from schemas.counts import Counts
 from transforms.files import list_files, open_parquet
-from transforms.ledger import PROGRESS
 from transforms.minhash import probability
 
-_TERMINAL_SECONDS: Final = 0.5
-_PLAIN_SECONDS: Final = 10.0
 _SAMPLE_PAIRS: Final = 3
 _SIMILARITIES: Final = (0.5, 0.6, 0.7, 0.8, 0.9)
-
-
-def progress_line(counts: Counts, seconds: float) -> str:
-    """Return one line: how many have passed each stage that has begun in this process."""
-    parts = []
-    for stage in STAGES:
-        if counts[stage, "in"]:
-            done = sum(counts[stage, door] for door in ("kept", "rejected", "errors", "pending"))
-            parts.append(f"{stage} {done:,}")
-    return f"[{seconds:6.1f} s] " + (" > ".join(parts) if parts else "starting")
-
-
-@contextlib.contextmanager
-def progress(stream: TextIO = sys.stderr) -> Iterator[None]:
-    """Show progress while the block runs: one line rewritten on a terminal, a line every ten seconds elsewhere."""
-    terminal = stream.isatty()
-    before, started, stop = PROGRESS.snapshot(), time.monotonic(), threading.Event()
-
-    def show() -> None:
-        counts = PROGRESS.snapshot()
-        counts.subtract(before)
-        line = progress_line(counts, time.monotonic() - started)
-        stream.write(f"\r\x1b[2K{line}" if terminal else f"{line}\n")
-        stream.flush()
-
-    def loop() -> None:
-        while not stop.wait(_TERMINAL_SECONDS if terminal else _PLAIN_SECONDS):
-            show()
-
-    thread = threading.Thread(target=loop, name="progress", daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        thread.join()
-        show()
-        if terminal:
-            stream.write("\n")
 
 
 def funnel(manifest: dict[str, Any]) -> str:

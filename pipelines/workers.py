@@ -13,6 +13,7 @@ from pipelines.options import UsageError
 from schemas.config import ModelLimits, RunConfig
 from transforms.llm.rates import Limits
 
+LOCAL_RUNNER: Final = "apache_beam.runners.portability.fn_api_runner.FnApiRunner"
 _FILES_BESIDE_SOCKETS: Final = 100
 
 
@@ -31,6 +32,15 @@ def worker_processes(hint: int | None, options: PipelineOptions) -> int:
         return given["direct_num_workers"] or os.cpu_count() or 1
     sizes = ("max_num_workers", "num_workers", "parallelism", "sdk_worker_parallelism")
     return max([1, *(size for name in sizes if (size := given.get(name)))])
+
+
+def work_is_here(options: PipelineOptions) -> bool:
+    """Whether the stages run in this process, which then sees what they count while they do."""
+    given = options.get_all_options()
+    if given.get("environment_type") == "LOOPBACK":
+        return True
+    local = str(given["runner"] or LOCAL_RUNNER).rpartition(".")[2] in ("FnApiRunner", "DirectRunner")
+    return local and given["direct_running_mode"] != "multi_processing"
 
 
 def concurrency_of(config: RunConfig, workers: int) -> int:

@@ -4,13 +4,26 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from schemas.config import DOCUMENT_STAGES, STAGES
 
 Counts = Counter[tuple[str, ...]]
 """Keys are (stage, door), (stage, "reason", NAME), (stage, "failure", CLASS), (stage, "fan_out"),
 (stage, "figure", NAME) or (stage, "usage", MODEL, FIELD)."""
+
+DOORS: Final = ("kept", "rejected", "errors", "pending")
+"""By exactly one of these every input of a stage leaves."""
+
+
+def metric_name(key: tuple[str, ...]) -> str | None:
+    """Return a count's name on dashboards, "STAGE/COUNT" as the manifest calls it, a stage's models added up.
+
+    Reasons, failures and figures have none: dashboards pay by the name, and the manifest has them.
+    """
+    if len(key) == 2:
+        return "/".join(key)
+    return f"{key[0]}/{key[3]}" if key[1] == "usage" else None
 
 
 def merge(parts: Any) -> Counts:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import functools
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final, NamedTuple
 
 import apache_beam as beam
+from apache_beam.metrics import Metrics
 from apache_beam.pvalue import TaggedOutput
 from apache_beam.transforms.window import GlobalWindows
 
-from schemas.counts import Counts
+from schemas.counts import Counts, metric_name
 from schemas.records import Failed, Rejected, to_table
 
 REJECTED: Final = "rejected"
@@ -22,7 +24,9 @@ SIDE_DOORS: Final = (REJECTED, ERRORS, COUNTS)
 Reason = tuple[str, str]
 """The name of the rule that turned something away, and the value that broke it."""
 _FLUSH_ROWS: Final = 500
-_SHOW_SECONDS: Final = 0.5
+_PUBLISH_SECONDS: Final = 0.5
+NAMESPACE: Final = "webscale_rl"
+"""Of Beam's counters and distributions, which are for dashboards: a retried bundle may count twice there."""
 
 
 class Doors(NamedTuple):
@@ -59,6 +63,10 @@ class Progress:
 
 PROGRESS: Final = Progress()
 
+# Made once a name: what they are made of costs more than moving them.
+_counter = functools.cache(functools.partial(Metrics.counter, NAMESPACE))
+_distribution = functools.cache(functools.partial(Metrics.distribution, NAMESPACE))
+
 
 class Ledger:
     """One bundle's rejected rows, error rows and counts.
@@ -72,8 +80,8 @@ class Ledger:
         self._rejected: list[Rejected] = []
         self._failed: list[Failed] = []
         self._counts: Counts = Counter()
-        self._shown: Counts = Counter()
-        self._shown_at = time.monotonic()
+        self._published: Counts = Counter()
+        self._published_at = time.monotonic()
 
     def count(self, door: str, n: int = 1) -> None:
         """Count `n` elements at a door ("in", "kept", "pending", "fan_out")."""
@@ -86,6 +94,11 @@ class Ledger:
     def count_usage(self, usage: Counts) -> None:
         """Add up the calls, tokens and cost of answered or failed requests."""
         self._counts.update(usage)
+
+    def measure(self, samples: Iterable[tuple[str, int]]) -> None:
+        """Add values to the stage's distributions by their names; from a bundle alone, as Beam knows the step."""
+        for name, value in samples:
+            _distribution(f"{self._stage}/{name}").update(value)
 
     def reject(self, rows: Sequence[Rejected]) -> None:
         """Enter rejected documents or pairs."""
@@ -103,7 +116,7 @@ class Ledger:
 
     def flush(self, at_least: int = _FLUSH_ROWS) -> Iterator[TaggedOutput]:
         """Yield the waiting rows as tables when there are `at_least` so many of them."""
-        self._show(_SHOW_SECONDS)
+        self._publish(_PUBLISH_SECONDS)
         if self._rejected and len(self._rejected) >= at_least:
             yield TaggedOutput(REJECTED, to_table(Rejected, self._rejected))
             self._rejected = []
@@ -115,17 +128,22 @@ class Ledger:
         """Yield all that is left, for `finish_bundle`."""
         for output in self.flush(at_least=1):
             yield TaggedOutput(output.tag, windowed(output.value))
-        self._show(0.0)
+        self._publish(0.0)
         if self._counts:
             yield TaggedOutput(COUNTS, windowed(self._counts))
 
-    def _show(self, interval: float) -> None:
+    def _publish(self, interval: float) -> None:
         now = time.monotonic()
-        if now - self._shown_at < interval:
+        if now - self._published_at < interval:
             return
-        self._shown_at = now
-        PROGRESS.add(Counter({key: n - self._shown[key] for key, n in self._counts.items()}))
-        self._shown = Counter(self._counts)
+        self._published_at = now
+        news = Counter({key: n - self._published[key] for key, n in self._counts.items() if n != self._published[key]})
+        self._published = Counter(self._counts)
+        PROGRESS.add(news)
+        for key, n in news.items():
+            name = metric_name(key)
+            if name is not None:
+                _counter(name).inc(n)
 
 
 class LedgerDoFn(beam.DoFn):

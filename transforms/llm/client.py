@@ -27,7 +27,7 @@ from transforms.llm.parsing import parse_answer
 from transforms.llm.rates import Arrivals, Limits, LocalArrivals, Pace
 from transforms.llm.remote import DEFAULT_TIMEOUT_S, RemoteEngine
 from transforms.llm.requests import PENDING, Completion, Engine, Kind, ModelError, Request, Settings
-from transforms.llm.usage import Meter
+from transforms.llm.usage import Meter, Sample
 
 if TYPE_CHECKING:
     from transforms.llm.redis_limiter import RedisLimiter
@@ -76,11 +76,13 @@ class Answered:
       answer: an instance of the answer class of the request's task.
       call: the model, the prompt's fingerprint and the key of the answer in the cache.
       usage: what this request cost in this run.
+      samples: what was measured of each of its calls.
     """
 
     answer: BaseModel
     call: Call
     usage: Counts
+    samples: tuple[Sample, ...] = ()
 
     def expect(self, answer_class: type[A]) -> A:
         """Return the answer, which is of the class that its task demands.
@@ -99,12 +101,16 @@ class Unanswered(ModelError):
     Attributes:
       call: the model, the prompt's fingerprint and the key that an answer would have had.
       usage: what this request cost in this run.
+      samples: what was measured of each of its calls.
     """
 
-    def __init__(self, error: ModelError, call: Call, usage: Counts, attempts: int) -> None:
+    def __init__(
+        self, error: ModelError, call: Call, usage: Counts, attempts: int, samples: tuple[Sample, ...] = ()
+    ) -> None:
         super().__init__(error.kind, str(error), retry_after=error.retry_after, attempts=attempts)
         self.call: Call = call
         self.usage = usage
+        self.samples = samples
 
 
 class ModelClient:
@@ -214,16 +220,16 @@ class ModelClient:
         return Answered(answer, call, meter.counts)
 
     async def _answer(self, request: Request, settings: Settings, call: Call) -> Answered | Unanswered:
-        meter = Meter(request.stage, settings.model)
+        meter = Meter(request.stage, settings.model, self._clock)
         retries = Retries(1 if settings.embedded else self._settings.max_attempts, self._random)
         asked = request
         while True:
             reply, outcome = await self._attempt(asked, settings, call, meter)
             if isinstance(outcome, BaseModel):
-                return Answered(outcome, call, meter.counts)
+                return Answered(outcome, call, meter.counts, meter.samples)
             delay = retries.delay(outcome)
             if delay is None:
-                return Unanswered(outcome, call, meter.counts, meter.calls)
+                return Unanswered(outcome, call, meter.counts, meter.calls, meter.samples)
             if outcome.kind is Kind.INVALID and reply.strip():
                 asked = request.repaired(reply, str(outcome))
             if delay:
@@ -248,15 +254,15 @@ class ModelClient:
 
     async def _complete(self, request: Request, settings: Settings, meter: Meter) -> Completion:
         if self._embedded is not None and settings.embedded:
-            meter.call()
-            return await _guarded(self._embedded, request, settings)
+            with meter.call():
+                return await _guarded(self._embedded, request, settings)
         endpoint = self._endpoint(settings)
         endpoint.check()
         async with endpoint.call(request, settings) as reserved:
             endpoint.check()
-            meter.call()
             try:
-                completion = await _guarded(self._remote, request, settings)
+                with meter.call():
+                    completion = await _guarded(self._remote, request, settings)
             except ModelError as error:
                 if error.kind in PENDING:
                     endpoint.broken = endpoint.broken or error

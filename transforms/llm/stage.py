@@ -313,6 +313,7 @@ class _Ask(DecidingDoFn):
         answers = future.result()
         for answer in answers:
             self.ledger.count_usage(answer.usage)
+            self.ledger.measure(answer.samples)
         decision = self.rule.decide(document, answers)
         yield from self.enter(decision, self.rule.arrivals(decision.document) if decision.document else 0)
 

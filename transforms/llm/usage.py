@@ -1,8 +1,12 @@
-"""What a request costs, as counts that add up."""
+"""What a request costs, as counts that add up, and how many calls this process has in flight."""
 
 from __future__ import annotations
 
+import contextlib
+import threading
+import time
 from collections import Counter
+from collections.abc import Callable, Iterator
 from typing import Final, Literal, get_args
 
 from schemas.answers import Stage
@@ -24,12 +28,54 @@ cost_nano_usd: billionths of a dollar, because integers have one sum in any orde
 failed_KIND: attempts that failed so. A request may fail, be retried and succeed.
 """
 
+Sample = tuple[Literal["call_ms", "completion_tokens_per_call"], int]
+"""A value that adds up with no other, for a distribution on dashboards, under the name of what was measured.
+
+call_ms: milliseconds that a call took, once for each of `calls`, whether it failed or not.
+completion_tokens_per_call: once for each call that brought a completion.
+"""
+
+
+class CallGauge:
+    """How many calls this process has in flight and how many have ended: for the terminal only."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._in_flight = 0
+        self._ended = 0
+
+    @contextlib.contextmanager
+    def held(self) -> Iterator[None]:
+        """Count a call as in flight for the block, however it ends."""
+        with self._lock:
+            self._in_flight += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._in_flight -= 1
+                self._ended += 1
+
+    def snapshot(self) -> tuple[int, int]:
+        """Return the calls in flight and the calls that have ended."""
+        with self._lock:
+            return self._in_flight, self._ended
+
+
+CALLS: Final = CallGauge()
+
 
 class Meter:
-    """Counts one request of a stage to a model, under the keys (stage, "usage", model, field)."""
+    """Measures one request of a stage to a model.
 
-    def __init__(self, stage: Stage, model: str) -> None:
+    Attributes:
+      counts: under the keys (stage, "usage", model, field).
+    """
+
+    def __init__(self, stage: Stage, model: str, clock: Callable[[], float] = time.monotonic) -> None:
         self.counts: Counts = Counter()
+        self._samples: list[Sample] = []
+        self._clock = clock
         self._prefix = (stage, "usage", model)
         self._add("requests", 1)
 
@@ -38,9 +84,21 @@ class Meter:
         """Calls made for the request so far."""
         return self.counts[self._key("calls")]
 
-    def call(self) -> None:
-        """Count an attempt."""
+    @property
+    def samples(self) -> tuple[Sample, ...]:
+        """What was measured of each call so far."""
+        return tuple(self._samples)
+
+    @contextlib.contextmanager
+    def call(self) -> Iterator[None]:
+        """Count an attempt, and measure it for the block."""
         self._add("calls", 1)
+        started = self._clock()
+        try:
+            with CALLS.held():
+                yield
+        finally:
+            self._samples.append(("call_ms", round((self._clock() - started) * 1000)))
 
     def cache_hit(self) -> None:
         """Count an answer that took no call."""
@@ -52,6 +110,7 @@ class Meter:
         self._add("completion_tokens", completion.completion_tokens)
         self._add("cached_tokens", completion.cached_tokens)
         self._add("cost_nano_usd", round(completion.cost_usd * 1e9))
+        self._samples.append(("completion_tokens_per_call", completion.completion_tokens))
 
     def failed(self, kind: Kind) -> None:
         """Count an attempt that failed."""
