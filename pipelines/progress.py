@@ -114,7 +114,7 @@ def figures(outlook: Outlook, moments: Sequence[Moment]) -> list[str]:
         return [f"progress is in the runner's counters ({NAMESPACE})"]
     parts = []
     if now.calls or now.in_flight:
-        parts.append(f"{now.in_flight:,} calls in flight")
+        parts.append(f"{now.in_flight:,} in flight")
         if now.seconds - first.seconds >= _LEAST_SECONDS:
             parts.append(f"{(now.calls - first.calls) / (now.seconds - first.seconds):,.1f} calls/s")
     spent: Counter[str] = Counter()
@@ -190,7 +190,7 @@ class Recent:
 
 @contextlib.contextmanager
 def progress(outlook: Outlook, stream: TextIO) -> Iterator[None]:
-    """Show progress while the block runs, a table on a terminal and a line every ten seconds elsewhere; then a last line.
+    """Show progress while the block runs: a table on a terminal, a line every ten seconds elsewhere; then a last line.
 
     Args:
       outlook: what is known of the run.
@@ -200,7 +200,7 @@ def progress(outlook: Outlook, stream: TextIO) -> Iterator[None]:
     terminal = stream.isatty() and not console.is_dumb_terminal
     recent, stop = Recent(), threading.Event()
     live = Live(console=console, auto_refresh=False, transient=True, redirect_stdout=False) if terminal else None
-    thread = threading.Thread(target=_watch, args=(outlook, recent, live, stream, stop), name="progress", daemon=True)
+    thread = threading.Thread(target=watch, args=(outlook, recent, live, stream, stop), name="progress", daemon=True)
     try:
         with live or contextlib.nullcontext():
             thread.start()
@@ -213,7 +213,8 @@ def progress(outlook: Outlook, stream: TextIO) -> Iterator[None]:
         _write(stream, plain_line(outlook, recent.look()))  # a run that failed too has got somewhere
 
 
-def _watch(outlook: Outlook, recent: Recent, live: Live | None, stream: TextIO, stop: threading.Event) -> None:
+def watch(outlook: Outlook, recent: Recent, live: Live | None, stream: TextIO, stop: threading.Event) -> None:
+    """Show progress until `stop` is set: on a live display, or else as lines."""
     written = 0.0
     while not stop.wait(_LOOK_SECONDS):
         moments = recent.look()
