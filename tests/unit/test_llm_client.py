@@ -123,6 +123,20 @@ def test_an_answer_comes_with_its_call_and_its_cost(tmp_path: Path) -> None:
         outcome.expect(JudgeAnswer)
 
 
+def test_every_call_is_measured_whether_it_was_of_use_or_not(tmp_path: Path) -> None:
+    tokens, took = "completion_tokens_per_call", ("call_ms", 0)
+    answered, unanswered, replayed = ask(
+        tmp_path,
+        Script(failing(Kind.TRANSIENT), PROSE, GOOD, failing(Kind.BAD_REQUEST)),
+        request("a"),
+        request("b"),
+        request("a"),
+    )
+    assert answered.samples == (took, took, (tokens, 5), took, (tokens, 10))
+    assert isinstance(unanswered, Unanswered) and unanswered.samples == (took,)
+    assert replayed.samples == ()
+
+
 def test_an_answer_is_paid_once(tmp_path: Path) -> None:
     engine = Script(GOOD, failing(Kind.BAD_REQUEST))
     (first,) = ask(tmp_path, engine, request())
