@@ -39,6 +39,7 @@ class SideDoors:
         self.run = run
         self.rejected: list[Any] = []
         self.errors: list[Any] = []
+        self.pending: list[Any] = []
         self.counts: list[Any] = []
         self.news: News | None = None
 
@@ -47,6 +48,8 @@ class SideDoors:
         self.rejected.append(stage.rejected)
         self.errors.append(stage.errors)
         self.counts.append(stage.counts)
+        if stage.pending is not None:
+            self.pending.append(stage.pending)
         return stage.kept
 
     def past_earlier(self, news: News) -> Any:
@@ -88,6 +91,8 @@ class SideDoors:
             "rejected": self.rejected | "Rejected" >> beam.Flatten(),
             "errors": self.errors | "Errors" >> beam.Flatten(),
         }
+        if self.pending and self.run.config.llm_mode == "batch":
+            tables["pending"] = self.pending | "Pending" >> beam.Flatten()
         return tables if self.news is None else {**tables, "superseded": self.news.superseded}
 
     def _commit(self, tables: dict[str, Any], *written: Any) -> Any:

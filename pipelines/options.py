@@ -33,12 +33,14 @@ class RunOptions:
       beam: the options left for Beam, each of them known to it.
       overwrite: start again in a directory that holds a complete run, keeping its cache.
       retry_errors: reopen a complete run for its errors.
+      wait: send what is pending as batches, wait for their answers, and go on until nothing is.
     """
 
     config: RunConfig
     beam: PipelineOptions
     overwrite: bool
     retry_errors: bool
+    wait: bool = False
 
 
 class Parser(argparse.ArgumentParser):
@@ -49,7 +51,8 @@ class Parser(argparse.ArgumentParser):
 
 
 _FLAGS: Final = (
-    "input", "output", "cache", "state", "calls", "concurrency", "limiter", "num_workers_hint", "until", "sample",
+    "input", "output", "cache", "state", "llm_mode", "calls", "concurrency", "limiter", "num_workers_hint", "until",
+    "sample",
 )  # fmt: skip
 """Flags that set the key of the same name in the configuration."""
 
@@ -65,6 +68,14 @@ def add_run_flags(parser: argparse.ArgumentParser) -> None:
         "--calls",
         choices=get_args(Calls),
         help="reference: two a document, two a pair; merged: three a document",
+    )
+    parser.add_argument(
+        "--llm-mode",
+        choices=("online", "batch"),
+        help="batch: call no model; what the cache lacks waits in pending/ for the batch API",
+    )
+    parser.add_argument(
+        "--wait", action="store_true", help="with --llm-mode batch: send, wait, go on until all is done"
     )
     parser.add_argument("--concurrency", type=int, metavar="N", help="model requests in flight, all workers together")
     parser.add_argument("--cache", metavar="DIR", help="model answers: directory or gs://... (default: OUTPUT/cache)")
@@ -101,9 +112,10 @@ def parse_run(arguments: Sequence[str]) -> RunOptions:
     known = [action.option_strings[0] for action in parser._actions if action.option_strings]
     beam_options = parse_beam(rest, known)
     content = {} if flags.config is None else read_yaml(flags.config)
-    return RunOptions(
-        validate(merge_flags(content, flags), flags.config), beam_options, flags.overwrite, flags.retry_errors
-    )
+    config = validate(merge_flags(content, flags), flags.config)
+    if flags.wait and config.llm_mode != "batch":
+        raise UsageError("--wait is for --llm-mode batch; an online run waits for its answers anyway")
+    return RunOptions(config, beam_options, flags.overwrite, flags.retry_errors, flags.wait)
 
 
 def parse_beam(arguments: Sequence[str], ours: Sequence[str]) -> PipelineOptions:

@@ -10,17 +10,19 @@ import re
 import sys
 import time
 import uuid
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions, SetupOptions, StandardOptions
 
+from pipelines.batch import answered, check_batches, model_settings
 from pipelines.build_qa import build_qa
 from pipelines.doors import Run
 from pipelines.options import RunOptions, UsageError, input_files
 from pipelines.progress import Outlook, progress
-from pipelines.rundir import check_run, check_state, read_manifest, take_run, using
+from pipelines.rundir import IN_USE, check_run, check_state, read_manifest, take_run, using
 from pipelines.summary import first_error, summary
 from pipelines.workers import LOCAL_RUNNER, check_limiter, concurrency_of, limits_of, work_is_here, worker_processes
 from prompts import PromptSet, load_prompts
@@ -31,11 +33,14 @@ from schemas.elements import CorpusPlan
 from transforms.commit import RunFacts
 from transforms.fasttext_model import ModelFileError
 from transforms.language import LanguageRule
+from transforms.llm.batch.journal import IN_USE as BATCH_IN_USE
+from transforms.llm.batch.journal import Journal, write_failed
 from transforms.llm.cache import CacheError, check_cache
 from transforms.llm.client import ClientSettings
 from transforms.llm.failures import mask
 from transforms.llm.preflight import PreflightError, check_models
 from transforms.llm.requests import Settings
+from transforms.output import SCRATCH
 from transforms.quality import QualityRule
 from transforms.read import CorpusError, plan_corpus
 from transforms.state import State, StateError, forget, open_state, withdraw
@@ -59,6 +64,37 @@ def run(options: RunOptions) -> int:
     Raises:
       UsageError: something is wrong with what the user gave; an earlier run in the directory is untouched.
     """
+    job = _checked(options)
+    config, output = options.config, job.output
+    in_use = [f"{output}/{BATCH_IN_USE}"] if config.llm_mode == "batch" else []
+    in_use += [] if job.state is None else [f"{job.state.directory}/{IN_USE}"]
+    with using(in_use, new_run_id()):
+        if options.retry_errors:
+            Journal(output).forgive()
+        manifest = _round(job)
+        while options.wait and manifest["rows"].get("pending") and answered(output, config):
+            manifest = _round(job)
+    return _report(output, manifest)
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """What is known of a run before its first round."""
+
+    options: RunOptions
+    plan: CorpusPlan
+    prompts: PromptSet
+    client: ClientSettings
+    about: dict[str, Any]
+    state: State | None
+
+    @property
+    def output(self) -> str:
+        return self.options.config.output.rstrip("/")
+
+
+def _checked(options: RunOptions) -> _Job:
+    """Check what can be checked before anything is touched. Raises `UsageError`."""
     config = options.config
     output = config.output.rstrip("/")
     prompts = _load_prompts(config)
@@ -67,7 +103,7 @@ def run(options: RunOptions) -> int:
     inputs = [*plan.paths, *(path for path, _ in plan.unreadable)]
     check_run(output, about, inputs, overwrite=options.overwrite, retry_errors=options.retry_errors)
     state = _state(config)
-    settings = _settings(config)
+    settings = model_settings(config)
     workers = worker_processes(config.num_workers_hint, options.beam)
     client = ClientSettings(
         settings,
@@ -79,29 +115,43 @@ def run(options: RunOptions) -> int:
     _check_filters(config)
     if settings:
         _check_cache(config)
-    check_limiter(config.limiter)
-    _check_models(settings, config.calls)
+    if config.llm_mode == "batch":
+        check_batches(settings)
+    else:
+        check_limiter(config.limiter)
+        _check_models(settings, config.calls)
+    return _Job(options, plan, prompts, client, about, state)
+
+
+def _round(job: _Job) -> dict[str, Any]:
+    """Run the pipeline once and return its manifest. An online run is one round."""
+    config, output, client, about = job.options.config, job.output, job.client, job.about
+    run_id = new_run_id()
+    if config.llm_mode == "batch":
+        client = dataclasses.replace(client, batch=f"{output}/{SCRATCH}/{run_id}/failed.jsonl")
+        about = about | {"batches": Journal(output).figures()}
     facts = RunFacts(
         output=output,
         until=config.until,
-        expected_rows=plan.rows,
+        expected_rows=job.plan.rows,
         max_error_share=config.max_error_share,
         started=time.time(),
-        run_id=new_run_id(),
+        run_id=run_id,
         about=about,
-        state=state,
+        state=job.state,
     )
-    outlook = Outlook(stages_until(config.until), plan.rows, work_is_here(options.beam))
-    pipeline = _pipeline(options.beam, Run(config, plan, prompts, client, facts))
-    with using(state, facts.run_id):
-        if state is not None:
-            withdraw(state)
-        take_run(output, facts.run_id)
-        if state is not None:
-            forget(state)
-        with progress(outlook, sys.stderr):
-            pipeline.run().wait_until_finish()
-    return _report(output)
+    outlook = Outlook(stages_until(config.until), job.plan.rows, work_is_here(job.options.beam))
+    pipeline = _pipeline(job.options.beam, Run(config, job.plan, job.prompts, client, facts))
+    if job.state is not None:
+        withdraw(job.state)
+    take_run(output, run_id)
+    if job.state is not None:
+        forget(job.state)
+    if client.batch is not None:
+        write_failed(client.batch, Journal(output).given_up())
+    with progress(outlook, sys.stderr):
+        pipeline.run().wait_until_finish()
+    return read_manifest(output)
 
 
 def _load_prompts(config: RunConfig) -> PromptSet:
@@ -129,12 +179,6 @@ def _state(config: RunConfig) -> State | None:
         return open_state(config.state, config.output, config.dedup.bands * config.dedup.rows)
     except StateError as error:
         raise UsageError(f"--state: {error}") from None
-
-
-def _settings(config: RunConfig) -> dict[Stage, Settings]:
-    """Return the settings of the models that the run will call."""
-    reached = stages_until(config.until)
-    return {stage: Settings(**getattr(config.models, stage).model_dump()) for stage in MODEL_STAGES if stage in reached}
 
 
 def _check_filters(config: RunConfig) -> None:
@@ -204,14 +248,20 @@ def _pipeline(options: PipelineOptions, run: Run) -> beam.Pipeline:
     return pipeline
 
 
-def _report(output: str) -> int:
-    manifest = read_manifest(output)
+def _report(output: str, manifest: dict[str, Any]) -> int:
     print(summary(output, manifest))
     if not manifest["unfinished"]:
         return DONE
-    print(
-        f"\nNot complete: {'; '.join(manifest['unfinished'])}. {first_error(output)}Answers so far are in the cache:"
-        " mend the cause and run the same command again, and only what is missing will be asked.",
-        file=sys.stderr,
-    )
+    if manifest["rows"].get("pending"):
+        remedy = (
+            f"{manifest['rows']['pending']:,} requests wait in {output}/pending: webscale-rl batch submit {output}"
+            " sends them, and batch collect fetches the answers for the next run of the same command; or add --wait."
+        )
+    else:
+        remedy = (
+            "Answers so far are in the cache: mend the cause and run the same command again, and only what is missing"
+            " will be asked."
+        )
+    unfinished = "; ".join(manifest["unfinished"])
+    print(f"\nNot complete: {unfinished}. {first_error(output)}{remedy}", file=sys.stderr)
     return UNFINISHED

@@ -17,15 +17,16 @@ from apache_beam.io.filesystem import BeamIOError
 
 from pipelines.options import UsageError
 from transforms.files import delete, delete_tree, exists, list_files, read_json, write_text
+from transforms.llm.batch.journal import IN_USE as BATCH_IN_USE
 from transforms.output import MANIFEST, OWNER, SCRATCH, SUCCESS, is_output
-from transforms.state import State, absolute
+from transforms.state import absolute
 
-DIRECTORIES: Final = ("qa", "pairs", "documents", "rejected", "errors", "superseded")
+DIRECTORIES: Final = ("qa", "pairs", "documents", "rejected", "errors", "pending", "superseded")
 IN_USE: Final = "in_use.json"
 """Names the run that reads a state and is going to add to it."""
 _SHARD: Final = re.compile(r"part-\d{5}-of-\d{5}\.parquet(\.[0-9a-f]{32}\.tmp)?")
 _NOT_OF_THE_RESULT: Final = {
-    "output", "cache", "concurrency", "limits", "limiter", "num_workers_hint", "max_error_share",
+    "output", "cache", "concurrency", "limits", "limiter", "num_workers_hint", "max_error_share", "llm_mode",
 }  # fmt: skip
 _NOT_OF_THE_ANSWER: Final = {"api_base", "api_key_env"}
 
@@ -47,7 +48,7 @@ def check_run(
         if any(absolute(path).startswith(f"{absolute(output)}/{name}/") for name in (*DIRECTORIES, SCRATCH)):
             raise UsageError(f"--input {path} lies where --output {output} writes; name another --output")
     try:
-        _check_idle(f"{output}/{OWNER}")
+        check_idle(output)
     except ValueError as error:
         raise _unusable("--output", output, error) from None
     if retry_errors:
@@ -78,6 +79,12 @@ def check_state(state: str, output: str) -> None:
         raise _unusable("--state", state, error) from None
     _check_writable("--state", state)
     _check_idle(f"{state}/{IN_USE}")
+
+
+def check_idle(output: str) -> None:
+    """Check that no other process of this machine is at work in a run's directory, or `UsageError`."""
+    for name in (OWNER, BATCH_IN_USE):
+        _check_idle(f"{output}/{name}")
 
 
 def _check_idle(path: str) -> None:
@@ -170,16 +177,14 @@ def sign(path: str, run_id: str) -> None:
 
 
 @contextlib.contextmanager
-def using(state: State | None, run_id: str) -> Iterator[None]:
-    """Sign a state, if there is one, as long as the block runs."""
-    if state is None:
-        yield
-        return
-    sign(f"{state.directory}/{IN_USE}", run_id)
+def using(paths: Sequence[str], run_id: str) -> Iterator[None]:
+    """Sign what nobody else may use as long as the block runs; each path is the file of a signature."""
     try:
+        for path in paths:
+            sign(path, run_id)
         yield
     finally:
-        delete([f"{state.directory}/{IN_USE}"])
+        delete(list(paths))
 
 
 def read_manifest(output: str) -> dict[str, Any]:

@@ -118,6 +118,8 @@ class RunConfig(_Settings):
       state: the directory that remembers runs from night to night, null for a run on its own.
       prompts: a directory whose templates and exemplars replace the shipped ones of the same name.
       concurrency: model requests in flight, over all workers together.
+      llm_mode: "online" calls the models. "batch" calls none: what the cache lacks is written to `pending/`, for the
+        provider's batch API.
       calls: "reference" asks as the paper does, twice a document and twice a pair. "merged" asks thrice a document for
         the same verdicts: screen with classify, then all its pairs, then all judgements.
       limits: what providers allow, by the name of the model.
@@ -140,6 +142,7 @@ class RunConfig(_Settings):
     dedup: DedupSettings = DedupSettings()
     checks: CheckLimits = CheckLimits()
     models: Models = Models()
+    llm_mode: Literal["online", "batch"] = "online"
     calls: Calls = "reference"
     concurrency: Annotated[int, Field(ge=1, le=100_000)] = 64
     limits: dict[NonEmpty, ModelLimits] = {}

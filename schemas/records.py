@@ -167,6 +167,21 @@ class Failed:
 
 
 @dataclass(frozen=True, slots=True)
+class Pending:
+    """A row of `pending/`: a request that waits for a batch. `id` is the key that its answer will have in the cache.
+
+    `doc_id` is of the document it is about, `request` the whole request as JSON.
+    """
+
+    id: str
+    doc_id: str | None
+    stage: str
+    model: str
+    prompt: str
+    request: str
+
+
+@dataclass(frozen=True, slots=True)
 class Superseded:
     """A row of `superseded/`: a document of an earlier run whose id has come with another text.
 

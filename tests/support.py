@@ -59,7 +59,9 @@ def collect(build: Callable[[beam.Pipeline], dict[str, Any]]) -> dict[str, list[
 
 def run_doors(build: Callable[[beam.Pipeline], Doors]) -> dict[str, Any]:
     """Run a stage and return its kept elements, its side doors' rows as dicts, and its counts added up."""
-    out: dict[str, Any] = collect(lambda pipeline: build(pipeline)._asdict())
+    out: dict[str, Any] = collect(
+        lambda pipeline: {name: door for name, door in build(pipeline)._asdict().items() if door is not None}
+    )
     for door in ("rejected", "errors"):
         out[door] = [row for table in out[door] for row in table.to_pylist()]
     out["counts"] = Counter({key: n for key, n in merge(out["counts"]).items() if n})

@@ -13,6 +13,7 @@ import apache_beam as beam
 from schemas.config import STAGES
 from schemas.counts import Counts, StageCounts, imbalances, merge, stage_counts, stages_until
 from transforms.files import delete, delete_tree, exists, read_json, write_text
+from transforms.ledger import WAITING
 from transforms.llm.usage import FIELDS
 from transforms.output import MANIFEST, OWNER, SCRATCH, SUCCESS, run_in
 from transforms.state import State, confirm, lay_down
@@ -91,6 +92,10 @@ def manifest(facts: RunFacts, counts: Counts, written: Mapping[str, int], now: f
         due = sum(getattr(line, door) for line in lines)
         if written[directory] != due:
             problems.append(f"{directory}/: {due} rows were due, {written[directory]} were written")
+    if "pending" in written:
+        due = sum(line.figures.get(WAITING, 0) for line in lines)
+        if written["pending"] != due:
+            problems.append(f"pending/: {due} rows were due, {written['pending']} were written")
     problems += _forgotten(lines, written)
     if problems:
         raise RuntimeError("the run's counts do not add up: " + "; ".join(problems))

@@ -154,6 +154,12 @@ def read_json(path: str) -> Any:
         return json.load(stream)
 
 
+def read_lines(path: str) -> Iterator[bytes]:
+    """Yield the lines of a file, each with its newline; the last one may lack it."""
+    with FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED) as stream:
+        yield from stream
+
+
 def list_files(pattern: str) -> list[str]:
     """Return the paths that match a glob, sorted; none is an empty list."""
     return sorted(entry.path for entry in FileSystems.match([pattern])[0].metadata_list)

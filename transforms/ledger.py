@@ -15,11 +15,15 @@ from apache_beam.pvalue import TaggedOutput
 from apache_beam.transforms.window import GlobalWindows
 
 from schemas.counts import Counts, metric_name
-from schemas.records import Failed, Rejected, to_table
+from schemas.records import Failed, Pending, Rejected, to_table
 
 REJECTED: Final = "rejected"
 ERRORS: Final = "errors"
 COUNTS: Final = "counts"
+PENDING: Final = "pending"
+"""The side door of the stages that ask a model, beside those that all have."""
+WAITING: Final = "requests_waiting"
+"""The figure of a stage that counts its rows of `pending/`."""
 SIDE_DOORS: Final = (REJECTED, ERRORS, COUNTS)
 Reason = tuple[str, str]
 """The name of the rule that turned something away, and the value that broke it."""
@@ -30,12 +34,16 @@ NAMESPACE: Final = "webscale_rl"
 
 
 class Doors(NamedTuple):
-    """The outputs of a stage: what goes on, tables of `Rejected`, tables of `Failed`, and `Counts`."""
+    """The outputs of a stage: what goes on, tables of `Rejected`, tables of `Failed`, and `Counts`.
+
+    Where the stage asks a model also tables of `Pending`.
+    """
 
     kept: Any
     rejected: Any
     errors: Any
     counts: Any
+    pending: Any = None
 
 
 def doors(outputs: Any) -> Doors:
@@ -79,6 +87,7 @@ class Ledger:
         self._stage = stage
         self._rejected: list[Rejected] = []
         self._failed: list[Failed] = []
+        self._pending: list[Pending] = []
         self._counts: Counts = Counter()
         self._published: Counts = Counter()
         self._published_at = time.monotonic()
@@ -114,6 +123,12 @@ class Ledger:
         for row in rows:
             self._counts[self._stage, "failure", row.error] += 1
 
+    def wait(self, rows: Sequence[Pending]) -> None:
+        """Enter requests that wait for a batch; the documents or pairs that wait with them are counted apart."""
+        self._pending.extend(rows)
+        if rows:
+            self.figure(WAITING, len(rows))
+
     def flush(self, at_least: int = _FLUSH_ROWS) -> Iterator[TaggedOutput]:
         """Yield the waiting rows as tables when there are `at_least` so many of them."""
         self._publish(_PUBLISH_SECONDS)
@@ -123,6 +138,9 @@ class Ledger:
         if self._failed and len(self._failed) >= at_least:
             yield TaggedOutput(ERRORS, to_table(Failed, self._failed))
             self._failed = []
+        if self._pending and len(self._pending) >= at_least:
+            yield TaggedOutput(PENDING, to_table(Pending, self._pending))
+            self._pending = []
 
     def close(self) -> Iterator[TaggedOutput]:
         """Yield all that is left, for `finish_bundle`."""

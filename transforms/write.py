@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from schemas.records import Failed, Pair, Rejected, Superseded, arrow_schema
+from schemas.records import Failed, Pair, Pending, Rejected, Superseded, arrow_schema
 from transforms.files import ShardKey, run_metadata, shard_count, shard_path, write_parquet
 
 OUTPUTS: Final[Mapping[str, pa.Schema]] = {
@@ -19,6 +19,7 @@ OUTPUTS: Final[Mapping[str, pa.Schema]] = {
     "pairs": arrow_schema(Pair),
     "rejected": arrow_schema(Rejected),
     "errors": arrow_schema(Failed),
+    "pending": arrow_schema(Pending),
     "superseded": arrow_schema(Superseded),
 }
 """The columns of each output directory."""

@@ -15,7 +15,7 @@ from transforms.write import OUTPUTS
 
 GOLDEN = Path(__file__).parent
 COLUMNS = {
-    **{name: OUTPUTS[name] for name in ("qa", "rejected", "errors", "superseded")},
+    **{name: OUTPUTS[name] for name in ("qa", "rejected", "errors", "pending", "superseded")},
     "webscale_rl": arrow_schema(DocumentVerdicts),
     **{f"state_{name}": schema for name, schema in SCHEMAS.items()},
 }

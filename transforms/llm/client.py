@@ -19,6 +19,7 @@ from pydantic import BaseModel
 from schemas.answers import Stage
 from schemas.counts import Counts
 from schemas.records import Call
+from transforms.llm.batch.failed import WAITS, Failure
 from transforms.llm.cache import Entry, backlog, open_cache, request_key
 from transforms.llm.endpoint import Endpoint
 from transforms.llm.learnt_rate import LearntRate
@@ -26,7 +27,7 @@ from transforms.llm.limiter import Clock, Retries, Sleep, Window
 from transforms.llm.parsing import parse_answer
 from transforms.llm.rates import Arrivals, Limits, LocalArrivals, Pace
 from transforms.llm.remote import DEFAULT_TIMEOUT_S, RemoteEngine
-from transforms.llm.requests import PENDING, Completion, Engine, Kind, ModelError, Request, Settings
+from transforms.llm.requests import BROKEN, Completion, Engine, Kind, ModelError, Request, Settings
 from transforms.llm.usage import Meter, Sample
 
 if TYPE_CHECKING:
@@ -51,6 +52,8 @@ class ClientSettings:
       max_attempts: calls at most for one request.
       timeout_s: seconds at most for one call.
       limits: of each model that has any, by its name; its requests at one place and with one key share them.
+      batch: for a client that leaves all calls to batches, the file of requests on which batches have failed for good
+        (`read_failed`); None for one that calls.
       limiter: the Redis by which all workers share the rates in `limits` (see `RedisLimiter`), None without one.
     """
 
@@ -61,6 +64,7 @@ class ClientSettings:
     timeout_s: float = DEFAULT_TIMEOUT_S
     limits: Mapping[str, Limits] = field(default_factory=dict)
     limiter: str | None = field(default=None, repr=False)  # may hold a password
+    batch: str | None = None
 
     @property
     def window(self) -> int:
@@ -154,6 +158,7 @@ class ModelClient:
         self._places = asyncio.Semaphore(settings.concurrency)
         self._limiter = None if settings.limiter is None else _redis_limiter(settings.limiter, clock, sleep)
         self._endpoints: dict[tuple[str, str | None, str | None], Endpoint] = {}
+        self._failed = None if settings.batch is None else _given_up(settings.batch)
         self._in_flight: dict[str, asyncio.Task[Answered | Unanswered]] = {}
 
     async def ask(self, request: Request) -> Answered:
@@ -193,6 +198,8 @@ class ModelClient:
         replayed = self._replay(request, call)
         if replayed is not None:
             return replayed
+        if self._failed is not None and not settings.embedded:
+            return _unasked(request, call, self._failed.get(key, WAITS))
         task = self._in_flight.get(key)
         if task is not None:
             # Shielded, as below: whoever stops waiting must not take the answer from the others.
@@ -264,7 +271,7 @@ class ModelClient:
                 with meter.call():
                     completion = await _guarded(self._remote, request, settings)
             except ModelError as error:
-                if error.kind in PENDING:
+                if error.kind in BROKEN:
                     endpoint.broken = endpoint.broken or error
                 raise
             endpoint.settle(request, reserved, completion)
@@ -290,6 +297,12 @@ def _redis_limiter(url: str, clock: Clock, sleep: Sleep) -> RedisLimiter:
     return RedisLimiter(url, clock, sleep)
 
 
+def _given_up(path: str) -> dict[str, Failure]:
+    from transforms.llm.batch.journal import read_failed  # reads through Beam
+
+    return read_failed(path)
+
+
 def _embedded_engine() -> Engine:
     from transforms.llm.embedded import EmbeddedEngine
 
@@ -311,6 +324,12 @@ def _parsed(request: Request, completion: Completion) -> BaseModel | ModelError:
         return parse_answer(request.task, completion, request.count)
     except ModelError as error:
         return error
+
+
+def _unasked(request: Request, call: Call, failure: Failure) -> Unanswered:
+    """Return the outcome of a request that this client leaves to batches."""
+    error = ModelError(failure.kind, failure.message)
+    return Unanswered(error, call, Meter(request.stage, call.model).counts, failure.attempts)
 
 
 def _shared(outcome: Answered | Unanswered, request: Request, call: Call) -> Answered | Unanswered:

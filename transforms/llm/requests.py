@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import enum
+import json
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -52,6 +53,17 @@ class Request:
         objection = {"role": "user", "content": Template(self.repair).substitute(error=error)}
         return dataclasses.replace(self, messages=(*self.messages, said, objection))
 
+    def to_json(self) -> str:
+        """Return the request as it waits in `pending/`, without its variables, which the messages hold."""
+        fields = {item.name: getattr(self, item.name) for item in dataclasses.fields(self) if item.name != "variables"}
+        return json.dumps(fields, ensure_ascii=False)
+
+    @classmethod
+    def from_json(cls, text: str) -> Request:
+        """Return the request of `to_json`."""
+        fields = json.loads(text)
+        return cls(**{**fields, "variables": {}, "messages": tuple(fields["messages"])})
+
 
 @dataclass(frozen=True, slots=True)
 class Settings:
@@ -96,10 +108,14 @@ class Kind(str, enum.Enum):
     BAD_REQUEST = "bad_request"
     AUTH = "auth"
     UNKNOWN_MODEL = "unknown_model"
+    BATCH = "batch"
+    BUDGET = "budget"
 
 
-PENDING: Final = frozenset({Kind.AUTH, Kind.UNKNOWN_MODEL})
-"""Failures of the run and not of the request: what meets them waits for a run with a key or a model that works."""
+BROKEN: Final = frozenset({Kind.AUTH, Kind.UNKNOWN_MODEL})
+"""Failures of an endpoint and not of the request: no other call can succeed there."""
+PENDING: Final = BROKEN | {Kind.BATCH, Kind.BUDGET}
+"""What keeps a request for another run: a key or a model that works, the answers of a batch, more money."""
 
 
 class ModelError(Exception):

@@ -49,7 +49,7 @@ class ServedEngine:
         """
         headers = {"Authorization": f"Bearer {_key(settings)}", "Content-Type": "application/json"}
         url = f"{(settings.api_base or '').rstrip('/')}/chat/completions"
-        body = json.dumps(_body(request, settings), ensure_ascii=False).encode("utf-8", "replace")
+        body = json.dumps(chat_body(request, settings), ensure_ascii=False).encode("utf-8", "replace")
         try:
             async with self._open_session().post(url, data=body, headers=headers) as reply:
                 content = await reply.read()
@@ -71,7 +71,7 @@ class ServedEngine:
             raise ModelError(Kind.TRANSIENT, message) from None
         if response.status_code != 200:
             raise of_response(response, response.reason_phrase, settings)
-        return _completion(content, settings)
+        return _read(content, settings)
 
     async def close(self) -> None:
         """Close the connections."""
@@ -99,7 +99,8 @@ def _key(settings: Settings) -> str:
     return named_key(settings) or os.environ.get(key_variable(settings)) or _NO_KEY
 
 
-def _body(request: Request, settings: Settings) -> dict[str, Any]:
+def chat_body(request: Request, settings: Settings) -> dict[str, Any]:
+    """Return a request as OpenAI's chat completions take it."""
     schema = {"name": request.task, "schema": request.schema, "strict": True}
     body = {
         "model": served_name(settings),
@@ -111,9 +112,21 @@ def _body(request: Request, settings: Settings) -> dict[str, Any]:
     return {name: value for name, value in body.items() if value is not None} | dict(settings.extra_body or {})
 
 
-def _completion(content: bytes, settings: Settings) -> Completion:
+def _read(content: bytes, settings: Settings) -> Completion:
     try:
         body = json.loads(content)
+    except ValueError:
+        body = content.decode("utf-8", "replace")
+    return completion_of(body, settings)
+
+
+def completion_of(body: Any, settings: Settings) -> Completion:
+    """Return the completion that the body of a reply with status 200 holds.
+
+    Raises:
+      ModelError: it is no chat completion, `TRANSIENT`.
+    """
+    try:
         choice = body["choices"][0]
         message = choice["message"]
         usage = body.get("usage") or {}
@@ -129,7 +142,7 @@ def _completion(content: bytes, settings: Settings) -> Completion:
             refusal=message.get("refusal"),
         )
     except (ValueError, KeyError, IndexError, TypeError, AttributeError) as error:
-        said = content[:200].decode("utf-8", "replace")
+        said = body[:200] if isinstance(body, str) else json.dumps(body)[:200]
         message = redact(f"{settings.api_base} answered no chat completion ({type(error).__name__}): {said}", settings)
         raise ModelError(Kind.TRANSIENT, message) from None
 

@@ -18,7 +18,8 @@ import apache_beam as beam
 
 from prompts import PromptSet
 from schemas.answers import MERGED, Calls, NumberedAnswers, Stage, json_schema, task_of
-from schemas.records import Call, Document, Failed, Rejected, Slot, StageNames
+from schemas.records import Call, Document, Failed, Pending, Rejected, Slot, StageNames
+from transforms.ledger import PENDING as PENDING_DOOR
 from transforms.ledger import SIDE_DOORS, Doors, LedgerDoFn, doors, windowed
 from transforms.llm.client import Answered, ClientSettings, SharedClient, Unanswered
 from transforms.llm.requests import PENDING, Kind, ModelError, Request
@@ -236,6 +237,23 @@ def failed(stage: str, document: Document, error: ModelError, slot: Slot | None 
     )
 
 
+def waiting(document: Document, requests: Sequence[Request], answers: Sequence[Answered | Unanswered]) -> list[Pending]:
+    """Return the rows of a document's requests that wait for a batch, one where several ask the same."""
+    rows = {
+        answer.call.key: Pending(
+            id=answer.call.key,
+            doc_id=document.source.doc_id,
+            stage=request.stage,
+            model=answer.call.model,
+            prompt=request.prompt,
+            request=request.to_json(),
+        )
+        for request, answer in zip(requests, answers, strict=True)
+        if isinstance(answer, Unanswered) and answer.kind is Kind.BATCH
+    }
+    return list(rows.values())
+
+
 class DecidingDoFn(LedgerDoFn):
     """Enters decisions into the ledger and passes on what stays."""
 
@@ -267,7 +285,16 @@ class AskModel(beam.PTransform):
 
     def expand(self, documents: Any) -> Doors:
         ask = _Ask(self.rule, self.client)
-        return doors(documents | "Ask" >> beam.ParDo(ask).with_outputs(*SIDE_DOORS, main="kept"))
+        outputs = documents | "Ask" >> beam.ParDo(ask).with_outputs(*SIDE_DOORS, PENDING_DOOR, main="kept")
+        return doors(outputs)._replace(pending=outputs[PENDING_DOOR])
+
+
+class _Asked(NamedTuple):
+    """A document, what was asked about it, and what came or will come."""
+
+    document: Document
+    requests: list[Request]
+    answers: Future[list[Answered | Unanswered]]
 
 
 class _Ask(DecidingDoFn):
@@ -291,13 +318,14 @@ class _Ask(DecidingDoFn):
     def start_bundle(self) -> None:
         super().start_bundle()
         self.waiting = 0
-        self.answered: queue.SimpleQueue[tuple[Document, Future[list[Answered | Unanswered]]]] = queue.SimpleQueue()
+        self.answered: queue.SimpleQueue[_Asked] = queue.SimpleQueue()
 
     def process(self, document: Document) -> Iterator[Any]:
         self.ledger.count("in", self.rule.arrivals(document))
-        future = self.client.ask_all(self.rule.requests(document))
+        requests = self.rule.requests(document)
+        future = self.client.ask_all(requests)
         self.waiting += 1
-        future.add_done_callback(lambda done: self.answered.put((document, done)))
+        future.add_done_callback(lambda done: self.answered.put(_Asked(document, requests, done)))
         while not self.answered.empty() or self.waiting >= self.settings.window:
             yield from self._next()
 
@@ -308,12 +336,13 @@ class _Ask(DecidingDoFn):
         yield from super().finish_bundle()
 
     def _next(self) -> Iterator[Any]:
-        document, future = self.answered.get()
+        document, requests, future = self.answered.get()
         self.waiting -= 1
         answers = future.result()
         for answer in answers:
             self.ledger.count_usage(answer.usage)
             self.ledger.measure(answer.samples)
+        self.ledger.wait(waiting(document, requests, answers))
         decision = self.rule.decide(document, answers)
         yield from self.enter(decision, self.rule.arrivals(decision.document) if decision.document else 0)
 

@@ -1,0 +1,260 @@
+"""`webscale-rl batch`: sends what a run left in `pending/` through a provider's batch API, and fetches the answers."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, Literal, get_args
+
+from pydantic import ValidationError
+
+from pipelines.options import Parser, UsageError
+from pipelines.rundir import check_idle, read_manifest, using
+from schemas.answers import Stage
+from schemas.config import MODEL_STAGES, RunConfig
+from schemas.counts import stages_until
+from transforms.llm.batch.journal import IN_USE, Batch, Journal
+from transforms.llm.batch.provider import PROVIDERS, provider_of
+from transforms.llm.batch.rounds import Courier, UnsureError, prepare
+from transforms.llm.cache import CacheError
+from transforms.llm.requests import Kind, ModelError, Settings
+from transforms.llm.served_engine import served_name
+
+Action = Literal["submit", "status", "collect"]
+DONE: Final = 0
+UNFINISHED: Final = 3
+_FIRST_POLL_S: Final = 1.0
+_POLL_S: Final = 60.0
+_MAY_PASS: Final = frozenset({Kind.TRANSIENT, Kind.THROTTLED, Kind.TIMEOUT})
+_REDACTED: Final = "[redacted]"
+
+
+@dataclass(frozen=True, slots=True)
+class BatchOptions:
+    """What `webscale-rl batch` was told.
+
+    Attributes:
+      action: what to do.
+      run: the directory of a run in batch mode.
+      offline: write files for `vllm run-batch` and send nothing.
+      sent: (name, id) of a batch that the provider has, for a provider that cannot be asked.
+      resend: the name of a batch that it has not.
+    """
+
+    action: Action
+    run: str
+    offline: bool = False
+    sent: tuple[str, str] | None = None
+    resend: str | None = None
+
+
+def parse_batch(arguments: Sequence[str]) -> BatchOptions:
+    """Return what the arguments of `webscale-rl batch` describe.
+
+    Raises:
+      UsageError: an unknown action or flag, or flags that exclude each other.
+    """
+    parser = Parser(
+        prog="webscale-rl batch",
+        allow_abbrev=False,
+        description="Send what `webscale-rl run --llm-mode batch` left in RUN/pending, and fetch the answers.",
+        epilog="submit sends it, status says how far it is, collect puts answers into the run's cache; then the same"
+        " run goes on from there. `webscale-rl run --llm-mode batch --wait` does all of it until nothing is pending.",
+    )
+    parser.add_argument("action", choices=get_args(Action), metavar="submit|status|collect")
+    parser.add_argument("run", metavar="RUN", help="the --output of the run")
+    parser.add_argument(
+        "--files", action="store_true", help="submit: write files for `vllm run-batch` and send nothing"
+    )
+    parser.add_argument("--sent", metavar="NAME=ID", help="submit: the provider has this batch, under that id")
+    parser.add_argument("--resend", metavar="NAME", help="submit: the provider does not have this batch")
+    flags = parser.parse_args(list(arguments))
+    given = [flag for flag in ("files", "sent", "resend") if getattr(flags, flag)]
+    if given and flags.action != "submit":
+        raise UsageError(f"--{given[0]} is for batch submit")
+    if len(given) > 1:
+        raise UsageError(f"--{given[0]} and --{given[1]} exclude each other; choose one")
+    name, equals, batch_id = (flags.sent or "").partition("=")
+    if flags.sent and not (name and equals and batch_id):
+        raise UsageError(f"--sent {flags.sent}: write NAME=ID, the batch's name here and its id at the provider")
+    sent = (name, batch_id) if flags.sent else None
+    return BatchOptions(flags.action, flags.run.rstrip("/"), flags.files, sent, flags.resend)
+
+
+def batch(options: BatchOptions) -> int:
+    """Do what was asked and print what came of it.
+
+    Returns:
+      0, or 3 when a batch is still to be sent, answered or collected.
+
+    Raises:
+      UsageError: the directory holds no run in batch mode, or is in use, or a provider refuses.
+    """
+    output = options.run
+    config = _config_of(output)
+    check_idle(output)
+    journal = Journal(output)
+    courier = Courier(journal, config.cache_directory)
+    with using([f"{output}/{IN_USE}"], f"batch {options.action}"):
+        try:
+            if options.action == "submit":
+                _settle(journal, options)
+                prepare(journal, output, model_settings(config), offline=options.offline)
+                _send(journal, courier)
+            elif options.action == "collect":
+                _collect(journal, courier)
+            return _status(journal, courier)
+        except (ModelError, CacheError) as error:
+            raise UsageError(str(error)) from None
+        except UnsureError as error:
+            raise _unsure(output, error) from None
+
+
+def model_settings(config: RunConfig) -> dict[Stage, Settings]:
+    """Return the settings of the models that a run will call."""
+    reached = stages_until(config.until)
+    return {stage: Settings(**getattr(config.models, stage).model_dump()) for stage in MODEL_STAGES if stage in reached}
+
+
+def check_batches(models: Mapping[Stage, Settings]) -> None:
+    """Check that the models can be asked in batches.
+
+    Raises:
+      UsageError: a provider has no batch API that is known here, or a key is not set.
+    """
+    for stage, settings in models.items():
+        if settings.embedded:
+            continue
+        if provider_of(settings) not in PROVIDERS:
+            raise UsageError(
+                f"models.{stage}: {settings.model} has no batch API known here ({', '.join(PROVIDERS)});"
+                " use --llm-mode online"
+            )
+        if settings.api_key_env is not None and not os.environ.get(settings.api_key_env):
+            raise UsageError(f"models.{stage}: the environment variable {settings.api_key_env} (its key) is not set")
+
+
+def answered(output: str, config: RunConfig) -> bool:
+    """Send what waits, wait until all batches are over, and keep the answers; says whether any request got on.
+
+    Raises:
+      UsageError: a provider refuses, or cannot say whether it has a batch.
+    """
+    journal = Journal(output)
+    courier = Courier(journal, config.cache_directory)
+    try:
+        prepare(journal, output, model_settings(config))
+        under_way = {batch.name for batch in journal.open()}
+        _wait(journal, courier)
+    except UnsureError as error:
+        raise _unsure(output, error) from None
+    over = [batch for batch in journal.batches() if batch.name in under_way]
+    got = sum(each.figures.get(name, 0) for each in over for name in ("answered", "invalid", "failed"))
+    if not got:
+        said = next((each.error for each in over if each.error), "no batch had any")
+        raise UsageError(f"no request of {output}/pending got an answer: {said}; mend that and run it again")
+    return True
+
+
+def _wait(journal: Journal, courier: Courier) -> None:
+    """Take all batches on until they are over; what may pass is tried again."""
+    pause, shown = _FIRST_POLL_S, dict[str, str]()
+    while under_way := journal.open():
+        before = dict(shown)
+        for each in under_way:
+            try:
+                sent = courier.send(each)
+                look = courier.look(sent)
+                words = f"{look.status}, {look.done:,} of {each.requests:,} done"
+                if look.over:
+                    words = _outcome(courier.collect(sent, look))
+            except ModelError as error:
+                if error.kind not in _MAY_PASS:
+                    raise UsageError(f"batch {each.name}: {error}") from None
+                words = str(error)
+            if shown.get(each.name) != words:
+                print(f"batch {each.name} ({each.model}): {words}", flush=True)
+                shown[each.name] = words
+        if journal.open():
+            pause = _FIRST_POLL_S if shown != before else min(_POLL_S, 1.5 * pause)
+            time.sleep(pause)
+
+
+def _config_of(output: str) -> RunConfig:
+    manifest = read_manifest(output)
+    config = manifest["config"] | {"output": output}
+    if config.get("llm_mode") != "batch":
+        raise UsageError(f"{output} was no run with --llm-mode batch, so nothing of it waits for one")
+    if _REDACTED in str(config["models"]):
+        raise UsageError(
+            f"{output}/manifest.json leaves a secret under `models` out; use `webscale-rl run --llm-mode batch --wait`"
+        )
+    try:
+        return RunConfig.model_validate(config)
+    except ValidationError as error:
+        raise UsageError(f"{output} was made by another version: {error.errors()[0]['msg']}; run it again") from None
+
+
+def _settle(journal: Journal, options: BatchOptions) -> None:
+    """Take the user's word for whether a batch was sent."""
+    name = options.sent[0] if options.sent else options.resend
+    if name is None:
+        return
+    unsure = {each.name: each for each in journal.batches() if each.status == "sending"}
+    if name not in unsure:
+        raise UsageError(f"no batch {name} of {options.run} is in doubt; {', '.join(unsure) or 'none is'}")
+    journal.settle(unsure[name], options.sent[1] if options.sent else None, time.time())
+
+
+def _send(journal: Journal, courier: Courier) -> None:
+    for each in journal.open():
+        courier.send(each)
+
+
+def _collect(journal: Journal, courier: Courier) -> None:
+    for each in journal.open():
+        if each.status == "sent" and (look := courier.look(each)).over:
+            courier.collect(each, look)
+
+
+def _status(journal: Journal, courier: Courier) -> int:
+    batches = journal.batches()
+    for each in batches:
+        print(f"{each.name}  {each.model}  {_words(journal, each, courier)}")
+    if not batches:
+        print("No batches; nothing was pending.")
+    return UNFINISHED if any(each.under_way for each in batches) else DONE
+
+
+def _words(journal: Journal, each: Batch, courier: Courier) -> str:
+    if not each.under_way:
+        return _outcome(each)
+    if each.status != "sent":
+        return f"{each.requests:,} requests, not sent yet"
+    look = courier.look(each)
+    words = f"{look.status}, {look.done:,} of {each.requests:,} done"
+    if each.offline and not look.over:
+        source, target = (journal.path(each, name) for name in ("input.jsonl", "output.jsonl"))
+        words += f"; vllm run-batch -i {source} -o {target} --model {served_name(each.settings)}"
+    return words
+
+
+def _outcome(each: Batch) -> str:
+    if each.status == "ready":
+        return "the provider's queue is full; sent again later"
+    if each.status == "failed":
+        return f"failed: {each.error}; its requests wait for another batch"
+    counts = ", ".join(f"{each.figures.get(name, 0):,} {name}" for name in ("answered", "invalid", "failed", "missing"))
+    error = f"; {each.error}" if each.error else ""
+    return f"collected: {counts}, ${each.figures.get('cost_nano_usd', 0) / 1e9:.2f}{error}"
+
+
+def _unsure(output: str, error: UnsureError) -> UsageError:
+    each = error.batch
+    return UsageError(
+        f"batch {each.name} may have been sent when a process died, and its provider cannot be asked: look there for a"
+        f" batch on the file {each.file_id}, then say `webscale-rl batch submit {output} --sent {each.name}=ID`, or"
+        f" --resend {each.name} where there is none"
+    )

@@ -1,0 +1,241 @@
+"""The batches of a run's directory, in files of its own: `OUTPUT/batch/`, which no run clears.
+
+A batch is NAME.json, which says how far it has come and is replaced as a whole; NAME.asked.jsonl, what each answer will
+be kept under; NAME.input.jsonl, what is sent; and NAME.failed.jsonl, what came to nothing. Those are written before
+NAME.json says so, hence a file whose NAME.json does not know it is of a process that died, and is ignored.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import json
+import posixpath
+import uuid
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Final, Literal
+
+from schemas.answers import Stage, Task
+from transforms.files import delete, list_files, read_json, read_lines, replacing, write_text
+from transforms.llm.batch.failed import Attempts, Failure
+from transforms.llm.batch.wire import request_line
+from transforms.llm.requests import Kind, Request, Settings
+
+BATCH: Final = "batch"
+"""Directory of the journal, within a run's output."""
+IN_USE: Final = f"{BATCH}/in_use.json"
+"""Names the process that changes the journal."""
+Status = Literal["ready", "sending", "sent", "collected", "failed"]
+"""ready: not sent. sending: sent or not, a process died over it. sent: at the provider, or left to `vllm run-batch`.
+collected: its answers are in the cache. failed: the provider did not take it or lost it; its requests wait again."""
+FILE_REQUESTS: Final = 50_000
+FILE_BYTES: Final = 190 * 2**20
+"""What fits into one file by the limits of OpenAI and Azure (50,000 requests, 200 MB), the narrowest."""
+
+
+FIGURES: Final = ("answered", "invalid", "failed", "missing", "prompt_tokens", "completion_tokens", "cost_nano_usd")
+"""What is counted of a batch that is over: requests by how they ended, and what its answers took.
+
+missing: requests that the batch did not come to. cost_nano_usd: billionths of a dollar, see `usage`.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """How far a batch has come.
+
+    Attributes:
+      name: its tag: what it is looked for by, where nobody knows whether it was sent.
+      model, api_base, api_key_env: where it goes, as `Settings` has them.
+      requests: how many it asks.
+      status: see `Status`.
+      since: when that began, in seconds since 1970.
+      offline: whether `vllm run-batch` answers it, from file to file.
+      file_id, batch_id: the provider's names of its input and of itself, once they are known.
+      figures: see `FIGURES`, of a batch that was collected.
+      error: what the provider said of a batch as a whole.
+    """
+
+    name: str
+    model: str
+    api_base: str | None
+    api_key_env: str | None
+    requests: int
+    status: Status
+    since: float
+    offline: bool = False
+    file_id: str | None = None
+    batch_id: str | None = None
+    figures: dict[str, int] = field(default_factory=dict)
+    error: str | None = None
+
+    @property
+    def settings(self) -> Settings:
+        """Where it goes."""
+        return Settings(self.model, self.api_base, self.api_key_env)
+
+    @property
+    def under_way(self) -> bool:
+        """Whether its requests may still be answered."""
+        return self.status in ("ready", "sending", "sent")
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a batch asks under one key: what its answer is read and kept by (see `Request`)."""
+
+    key: str
+    stage: Stage
+    task: Task
+    prompt: str
+    count: int
+
+
+_Place = tuple[str, str | None, str | None]
+
+
+class _Part:
+    """What goes into one batch."""
+
+    def __init__(self) -> None:
+        self.lines: list[bytes] = []
+        self.asked: list[bytes] = []
+        self._bytes = 0
+
+    def is_full(self, line: bytes) -> bool:
+        """Return whether one more line is too much for a file."""
+        return len(self.lines) >= FILE_REQUESTS or (bool(self.lines) and self._bytes + len(line) > FILE_BYTES)
+
+    def add(self, line: bytes, asked: Asked) -> None:
+        self.lines.append(line)
+        self.asked.append(json.dumps(dataclasses.asdict(asked)).encode("ascii") + b"\n")
+        self._bytes += len(line)
+
+
+class Journal:
+    """The batches of one output. One process at a time may change it."""
+
+    def __init__(self, output: str) -> None:
+        self.directory = f"{output.rstrip('/')}/{BATCH}"
+
+    def batches(self) -> list[Batch]:
+        """Return all batches, the oldest first."""
+        paths = list_files(f"{self.directory}/*.json")
+        return [Batch(**read_json(path)) for path in paths if posixpath.basename(path) != posixpath.basename(IN_USE)]
+
+    def open(self) -> list[Batch]:
+        """Return the batches whose requests may still be answered."""
+        return [batch for batch in self.batches() if batch.under_way]
+
+    def save(self, batch: Batch) -> None:
+        """Write down how far a batch has come; what it no longer needs goes."""
+        write_text(self.path(batch, "json"), json.dumps(dataclasses.asdict(batch), indent=2) + "\n")
+        if not batch.under_way:
+            delete([self.path(batch, name) for name in ("input.jsonl", "output.jsonl", "asked.jsonl")])
+
+    def settle(self, batch: Batch, batch_id: str | None, now: float) -> None:
+        """Write down that the provider has a batch under an id, or, with None, that it has not."""
+        status: Status = "ready" if batch_id is None else "sent"
+        self.save(dataclasses.replace(batch, status=status, batch_id=batch_id, since=now))
+
+    def path(self, batch: Batch, suffix: str) -> str:
+        """Return the path of a batch's file."""
+        return f"{self.directory}/{batch.name}.{suffix}"
+
+    def asked(self, batch: Batch) -> Iterator[Asked]:
+        """Yield what a batch asks."""
+        for line in read_lines(self.path(batch, "asked.jsonl")):
+            yield Asked(**json.loads(line))
+
+    def taken(self) -> set[str]:
+        """Return the keys of all requests that are under way."""
+        return {asked.key for batch in self.open() for asked in self.asked(batch)}
+
+    def write_failures(self, batch: Batch, failures: Iterable[tuple[str, Failure]]) -> None:
+        """Write down which requests of a batch came to nothing, and why."""
+        with replacing(self.path(batch, "failed.jsonl")) as stream:
+            for key, failure in failures:
+                fields = {"key": key, "kind": failure.kind.value, "message": failure.message, "reply": failure.reply}
+                stream.write(json.dumps(fields).encode("ascii") + b"\n")
+
+    def failures(self) -> dict[str, Attempts]:
+        """Return the failures of requests in all batches that are over, by key."""
+        found: defaultdict[str, Attempts] = defaultdict(Attempts)
+        for batch in self.batches():
+            if batch.status == "collected" and batch.figures["failed"] + batch.figures["invalid"]:
+                for line in read_lines(self.path(batch, "failed.jsonl")):
+                    fields = json.loads(line)
+                    failure = Failure(Kind(fields["kind"]), fields["message"], reply=fields["reply"])
+                    found[fields["key"]].add(failure)
+        return dict(found)
+
+    def given_up(self) -> dict[str, Failure]:
+        """Return the last failure of each request that is not asked again."""
+        return {key: attempts.last for key, attempts in self.failures().items() if attempts.over}
+
+    def figures(self) -> dict[str, int]:
+        """Return what all batches together have asked, answered and cost (see `Batch.figures`)."""
+        total = Counter(dict.fromkeys(("batches", "requests", *FIGURES), 0))
+        for batch in self.batches():
+            total.update({"batches": 1, "requests": batch.requests, **batch.figures})
+        return dict(total)
+
+    def forgive(self) -> None:
+        """Forget all failures, so that what met them is asked anew."""
+        for batch in self.batches():
+            if batch.status == "collected":
+                self.write_failures(batch, ())
+
+    def add(self, requests: Iterable[tuple[str, Request, Settings]], *, offline: bool, now: float) -> list[Batch]:
+        """Write batches of requests: as many as there are models and places of them, and as the limits of files demand.
+
+        Args:
+          requests: (key, request, settings) of each.
+          offline: whether they are for `vllm run-batch`.
+          now: seconds since 1970.
+        """
+        self._sweep()
+        parts: defaultdict[_Place, _Part] = defaultdict(_Part)
+        done = []
+        for key, request, settings in requests:
+            place = (settings.model, settings.api_base, settings.api_key_env)
+            line = request_line(key, request, settings)
+            if parts[place].is_full(line):
+                done.append(self._write(place, parts.pop(place), offline, now))
+            parts[place].add(line, Asked(key, request.stage, request.task, request.prompt, request.count))
+        return done + [self._write(place, part, offline, now) for place, part in parts.items()]
+
+    def _write(self, place: _Place, part: _Part, offline: bool, now: float) -> Batch:
+        name = f"{datetime.datetime.fromtimestamp(now, datetime.timezone.utc):%Y%m%dT%H%M%SZ}-{uuid.uuid4().hex[:8]}"
+        batch = Batch(name, *place, len(part.asked), "ready", now, offline)
+        for suffix, lines in (("input.jsonl", part.lines), ("asked.jsonl", part.asked)):
+            with replacing(self.path(batch, suffix)) as stream:
+                stream.writelines(lines)
+        self.save(batch)
+        return batch
+
+    def _sweep(self) -> None:
+        """Delete the files of batches that were never finished."""
+        known = {batch.name for batch in self.batches()}
+        files = list_files(f"{self.directory}/*.jsonl")
+        delete([path for path in files if posixpath.basename(path).partition(".")[0] not in known])
+
+
+def write_failed(path: str, failures: Mapping[str, Failure]) -> None:
+    """Write failures by the keys of their requests, for `read_failed`."""
+    lines = (
+        json.dumps({"key": key, "kind": each.kind.value, "message": each.message, "attempts": each.attempts})
+        for key, each in failures.items()
+    )
+    write_text(path, "".join(f"{line}\n" for line in lines))
+
+
+def read_failed(path: str) -> dict[str, Failure]:
+    """Return what `write_failed` wrote."""
+    found = {}
+    for line in read_lines(path):
+        fields = json.loads(line)
+        found[fields["key"]] = Failure(Kind(fields["kind"]), fields["message"], fields["attempts"])
+    return found
