@@ -2,9 +2,11 @@
 
 Whole runs over generated documents against the tests' model server, which is a process of its own and answers after a
 lognormal latency. By default it prints the requests in flight as the server saw them, as a share of the limit, and the
-processor time a call costs the client. With `--requests-per-minute` the server counts in a sliding window of a minute,
-one or more runs share it, and what is printed is the share of it that they used and the share of 429s among what they
-asked, from a minute after the first request until the first run is about to end.
+processor time of a request: that of the run and all its workers, less that of a run over one document, by the requests
+it made more; and that of the server, which says whether the server was the bottleneck. `--workers 2` divides the run
+among two processes. With `--requests-per-minute` the server counts in a sliding window of a minute, one or more runs
+share it, and what is printed is the share of it that they used and the share of 429s among what they asked, from a
+minute after the first request until the first run is about to end.
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
-import resource
+import os
 import signal
 import subprocess
 import sys
@@ -20,11 +22,12 @@ import tempfile
 import time
 import urllib.request
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
-from pipelines.cli import main as webscale_rl
+from bench.measure import Usage
+from bench.measure import measure as usage_of
 from tests.support import prose_corpus
 
 MODEL: Final = "hosted_vllm/bench"
@@ -33,14 +36,31 @@ DRAIN_S: Final = 5.0
 """Seconds at the end of a run in which it has too few documents left to fill a limit."""
 
 
+class Server(NamedTuple):
+    """The model server, a process of its own."""
+
+    url: str
+    pid: int
+
+    def stats(self) -> dict[str, Any]:
+        """Return what it counted."""
+        with urllib.request.urlopen(f"{self.url}/stats") as reply:
+            return json.load(reply)  # type: ignore[no-any-return]
+
+    def cpu_s(self) -> float:
+        """Return the processor seconds that it has used, in itself and in the kernel."""
+        fields = Path(f"/proc/{self.pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 @contextlib.contextmanager
-def serving(*options: str) -> Iterator[str]:
-    """Run the model server; yields its URL."""
+def serving(*options: str) -> Iterator[Server]:
+    """Run the model server."""
     command = [sys.executable, "-m", "tests.model_server", *options]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         try:
-            yield f"http://127.0.0.1:{process.stdout.readline().strip()}"
+            yield Server(f"http://127.0.0.1:{process.stdout.readline().strip()}", process.pid)
         finally:
             process.send_signal(signal.SIGTERM)
 
@@ -51,23 +71,31 @@ def run_flags(corpus: str, output: str, url: str, concurrency: int) -> list[str]
     return ["run", "--input", corpus, "--output", output, *model, "--concurrency", str(concurrency)]
 
 
-def stats(url: str) -> dict[str, Any]:
-    """Return what the server counted."""
-    with urllib.request.urlopen(f"{url}/stats") as reply:
-        return json.load(reply)  # type: ignore[no-any-return]
+def run_command(flags: Sequence[str]) -> list[str]:
+    """Return the command of a run with some arguments."""
+    return [sys.executable, "-m", "pipelines.build_qa", *flags[1:]]
 
 
-def measure(documents: int, concurrency: int, latency: str) -> dict[str, Any]:
-    """Run the pipeline once and return the server's figures with the client's processor seconds."""
-    with tempfile.TemporaryDirectory() as name, serving("--latency", latency) as url:
-        corpus = prose_corpus(Path(name), documents)
-        before = resource.getrusage(resource.RUSAGE_SELF)
-        code = webscale_rl(run_flags(corpus, f"{name}/run", url, concurrency))
-        after = resource.getrusage(resource.RUSAGE_SELF)
-        if code:
-            raise SystemExit(f"the run ended with {code}")
-        seconds = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-        return {**stats(url), "cpu_seconds": seconds}
+class Load(NamedTuple):
+    """What a command did to a server: what that counted and used (processor seconds), and what the command took."""
+
+    stats: dict[str, Any]
+    server_cpu: float
+    usage: Usage
+
+
+def load(command: Callable[[str, str, str], list[str]], documents: int, latency: str) -> Load:
+    """Run a command on a new server; `command` is given a corpus, a directory to be made, and the server's URL."""
+    with tempfile.TemporaryDirectory() as name, serving("--latency", latency) as server:
+        corpus, before = prose_corpus(Path(name), documents), server.cpu_s()
+        usage = usage_of(command(corpus, f"{name}/run", server.url), Path(name, "log"))
+        return Load(server.stats(), server.cpu_s() - before, usage)
+
+
+def cpu_ms(whole: Load, start: Load) -> float:
+    """Return the milliseconds of processor time of a request, of a whole run less its start."""
+    requests: int = whole.stats["requests"] - start.stats["requests"]
+    return 1000 * (whole.usage.cpu - start.usage.cpu) / requests
 
 
 def first_end(processes: Sequence[subprocess.Popen[bytes]]) -> float:
@@ -95,13 +123,13 @@ def measure_rate(flags: argparse.Namespace) -> dict[str, float]:
         elif flags.processes > 1 and not flags.unconfigured:
             more += ["--num-workers-hint", str(flags.processes)]
         window = f"{flags.requests_per_minute}:60"
-        with serving("--latency", flags.latency, "--sliding-window", window, "--log", str(log)) as url:
+        with serving("--latency", flags.latency, "--sliding-window", window, "--log", str(log)) as server:
             processes = []
             for number in range(flags.processes):
                 each = flags.documents // flags.processes
                 corpus = prose_corpus(Path(name), each, first=number * each)
-                command = run_flags(corpus, f"{name}/run-{number}", url, flags.concurrency)
-                processes.append(subprocess.Popen([sys.executable, "-m", "pipelines.build_qa", *command[1:], *more]))
+                command = run_flags(corpus, f"{name}/run-{number}", server.url, flags.concurrency)
+                processes.append(subprocess.Popen(run_command([*command, *more])))
             ended = first_end(processes)
         return rate_figures(log, flags.requests_per_minute, ended - DRAIN_S)
 
@@ -127,13 +155,14 @@ def main() -> None:
     parser.add_argument("--documents", type=int, default=1000)
     parser.add_argument("--concurrency", type=int, default=64)
     parser.add_argument("--latency", default="lognormal:0.3:0.5", help="seconds, or lognormal:MEDIAN:SIGMA")
+    parser.add_argument("--workers", type=int, default=1, help="processes of the run, which divide the limit")
     parser.add_argument("--requests-per-minute", type=int, help="what the server allows; the runs are told, too")
     parser.add_argument("--unconfigured", action="store_true", help="the runs are not told")
     parser.add_argument("--processes", type=int, default=1, help="runs at once, each with its part of the documents")
     parser.add_argument("--limiter", help="what they share their limit by; otherwise each is told how many there are")
     flags = parser.parse_args()
     if flags.requests_per_minute is None:
-        print(in_flight_words(measure(flags.documents, flags.concurrency, flags.latency), flags))
+        print(in_flight_words(flags, *measure_in_flight(flags)))
     else:
         found = measure_rate(flags)
         print(
@@ -142,15 +171,30 @@ def main() -> None:
         )
 
 
-def in_flight_words(found: dict[str, Any], flags: argparse.Namespace) -> str:
-    """Return what a run showed of the requests in flight."""
+def measure_in_flight(flags: argparse.Namespace) -> tuple[Load, Load]:
+    """Run the pipeline over one document and over all; return what each did."""
+    more = []
+    if flags.workers > 1:
+        more = [f"--direct_num_workers={flags.workers}", "--direct_running_mode=multi_processing"]
+
+    def command(corpus: str, output: str, url: str) -> list[str]:
+        return run_command([*run_flags(corpus, output, url, flags.concurrency), *more])
+
+    return load(command, 1, "0"), load(command, flags.documents, flags.latency)
+
+
+def in_flight_words(flags: argparse.Namespace, start: Load, whole: Load) -> str:
+    """Return what a run showed of the requests in flight, and what they cost."""
+    found = whole.stats
     return (
-        f"\nlimit {flags.concurrency}, latency {flags.latency} s:"
+        f"\nlimit {flags.concurrency}, processes {flags.workers}, latency {flags.latency} s:"
         f" {found['requests']} requests in {found['wall_s']:.1f} s, at most {found['max_in_flight']} in flight;"
         f"\nin flight on average, the middle 80 % of the requests: {found['mean_in_flight_middle']:.1f}"
         f" = {found['mean_in_flight_middle'] / flags.concurrency:.3f} of the limit;"
         f" with ramp and drain: {found['mean_in_flight']:.1f};"
-        f"\nprocessor time: {1000 * found['cpu_seconds'] / found['requests']:.2f} ms a request"
+        f"\nprocessor time: {cpu_ms(whole, start):.2f} ms a request, and {start.usage.cpu:.1f} s to start;"
+        f" the server's {1000 * whole.server_cpu / found['requests']:.2f} ms a request,"
+        f" {whole.server_cpu / found['wall_s']:.0%} of a processor"
     )
 
 

@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from bench.llm import run_flags, serving, stats
+from bench.llm import Server, run_flags, serving
 from pipelines.cli import main as webscale_rl
 from tests.support import prose_corpus
 
@@ -35,25 +35,25 @@ class Sample(NamedTuple):
     resident: int
 
 
-def sample(url: str) -> Sample:
+def sample(server: Server) -> Sample:
     """Take a sample now."""
     resident = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1]) * PAGE
-    return Sample(stats(url)["requests"], len(list(Path("/proc/self/fd").iterdir())), resident)
+    return Sample(server.stats()["requests"], len(list(Path("/proc/self/fd").iterdir())), resident)
 
 
 class Sampler:
     """Takes samples while the block runs."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, server: Server) -> None:
         self.samples: list[Sample] = []
-        self._url = url
+        self._server = server
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
 
     def _run(self) -> None:
         while not self._stop.wait(SAMPLE_S):
             try:
-                self.samples.append(sample(self._url))
+                self.samples.append(sample(self._server))
             except urllib.error.URLError:  # the server is busy; another time
                 continue
 
@@ -98,14 +98,14 @@ def main() -> None:
     faults = [f"--fault={name}={flags.share / len(FAULTS)}" for name in FAULTS]
     with tempfile.TemporaryDirectory() as name:
         weather = ["--latency", flags.latency, *faults, "--retry-after", "0.2", "--hold", "0"]
-        with serving(*weather) as url, Sampler(url) as sampler:
+        with serving(*weather) as server, Sampler(server) as sampler:
             corpus = prose_corpus(Path(name), flags.documents)
             config = Path(name, "run.yaml")
             config.write_text("max_error_share: 1", encoding="utf-8")
-            run = run_flags(corpus, f"{name}/run", url, flags.concurrency)
+            run = run_flags(corpus, f"{name}/run", server.url, flags.concurrency)
             code = webscale_rl([*run, "--config", str(config)])
-            sampler.samples.append(sample(url))
-            found = stats(url)
+            sampler.samples.append(sample(server))
+            found = server.stats()
         manifest = json.loads(Path(name, "run", "manifest.json").read_text(encoding="utf-8"))
         needed = sum(found["faults"].values()) + found["answered_bodies"]
         print(
