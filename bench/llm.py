@@ -1,7 +1,8 @@
 """How full the model layer keeps its limits: `python -m bench.llm`, `python -m bench.llm --requests-per-minute 600`.
 
 Whole runs over generated documents against the tests' model server, which is a process of its own and answers after a
-lognormal latency. By default it prints the requests in flight as the server saw them, as a share of the limit, and the
+lognormal latency. By default it prints the requests in flight as the server saw them, as a share of the limit (those
+with ramp and drain include the seconds between the one call that tries the model and the first document's), and the
 processor time of a request: that of the run and all its workers, less that of a run over one document, by the requests
 it made more; and that of the server, which says whether the server was the bottleneck. `--workers 2` divides the run
 among two processes. With `--requests-per-minute` the server counts in a sliding window of a minute, one or more runs
