@@ -1,15 +1,8 @@
-"""Whole runs against a model server over real HTTP: faults, wrong keys, kills, and what is asked twice."""
+"""Whole runs against a model server over real HTTP: faults, wrong keys, and what is asked twice."""
 
 from __future__ import annotations
 
-import contextlib
-import json
-import signal
-import subprocess
-import sys
-import time
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,7 +10,6 @@ import pytest
 from tests.model_server import Behaviour, ModelServer
 from tests.support import manifest_of, prose_corpus, rows_of, stages_of, webscale_rl
 
-ROOT = Path(__file__).parents[2]
 SECRET = "sk-this-is-a-secret-0123456789"
 ANSWERS_WITHOUT_USE = ("prose", "refusal", "empty", "truncated", "wrong_types")
 
@@ -175,44 +167,3 @@ def test_a_key_that_fails_later_leaves_the_rest_pending_and_the_next_run_complet
         assert server.stats()["repeated_bodies"] <= 1
     for path in output.rglob("*"):
         assert not path.is_file() or SECRET.encode() not in path.read_bytes(), path
-
-
-@contextlib.contextmanager
-def server_process(log: Path) -> Iterator[str]:
-    """Run the model server as a process that outlives its clients; yields its base URL."""
-    command = [sys.executable, "-m", "tests.model_server", "--log", str(log), "--latency", "0.05"]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        try:
-            yield f"http://127.0.0.1:{process.stdout.readline().strip()}/v1"
-        finally:
-            process.send_signal(signal.SIGTERM)
-
-
-def answered(log: Path) -> Counter[str]:
-    lines = [json.loads(line) for line in log.read_text().splitlines()]
-    return Counter(line["sha256"] for line in lines if line["event"] == "answered")
-
-
-def test_a_killed_run_goes_on_without_asking_again(tmp_path: Path) -> None:
-    corpus, output, log = prose_corpus(tmp_path, 60), tmp_path / "run", tmp_path / "calls.jsonl"
-    concurrency = 8
-    with server_process(log) as base_url:
-        flags = ["--input", corpus, "--output", str(output), "--model", "openai/test", "--api-base", base_url]
-        command = [sys.executable, "-m", "pipelines.build_qa", *flags, "--concurrency", str(concurrency)]
-        with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL) as process:
-            deadline = time.monotonic() + 60
-            while not log.exists() or sum(answered(log).values()) < 150:
-                assert time.monotonic() < deadline and process.poll() is None
-                time.sleep(0.02)
-            process.kill()
-        before = answered(log)
-        assert not (output / "_SUCCESS").exists()
-        assert subprocess.run(command, cwd=ROOT, check=False, capture_output=True).returncode == 0
-        after = answered(log)
-    repeated = sum(after[body] > 1 for body in before)
-    assert repeated <= concurrency + 1, "those in flight at the kill, and the small call that tries the model"
-    assert (output / "_SUCCESS").exists()
-    nothing_lost(output)
-    cached = sum(row["cache_hits"] for row in manifest_of(output)["usage"])
-    assert cached >= len(before) - concurrency - 1
