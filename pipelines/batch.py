@@ -10,11 +10,11 @@ from typing import Final, Literal, get_args
 
 from pydantic import ValidationError
 
+from pipelines.models import prices_of, settings_of
 from pipelines.options import Parser, UsageError
 from pipelines.rundir import check_idle, read_manifest, using
 from schemas.answers import Stage
-from schemas.config import MODEL_STAGES, RunConfig
-from schemas.counts import stages_until
+from schemas.config import RunConfig
 from transforms.llm.batch.journal import IN_USE, Batch, Journal
 from transforms.llm.batch.provider import PROVIDERS, provider_of
 from transforms.llm.batch.rounds import Courier, UnsureError, prepare
@@ -96,12 +96,12 @@ def batch(options: BatchOptions) -> int:
     config = _config_of(output)
     check_idle(output)
     journal = Journal(output)
-    courier = Courier(journal, config.cache_directory)
+    courier = Courier(journal, config.cache_directory, prices_of(config))
     with using([f"{output}/{IN_USE}"], f"batch {options.action}"):
         try:
             if options.action == "submit":
                 _settle(journal, options)
-                prepare(journal, output, model_settings(config), offline=options.offline)
+                prepare(journal, output, settings_of(config), offline=options.offline)
                 _send(journal, courier)
             elif options.action == "collect":
                 _collect(journal, courier)
@@ -110,12 +110,6 @@ def batch(options: BatchOptions) -> int:
             raise UsageError(str(error)) from None
         except UnsureError as error:
             raise _unsure(output, error) from None
-
-
-def model_settings(config: RunConfig) -> dict[Stage, Settings]:
-    """Return the settings of the models that a run will call."""
-    reached = stages_until(config.until)
-    return {stage: Settings(**getattr(config.models, stage).model_dump()) for stage in MODEL_STAGES if stage in reached}
 
 
 def check_batches(models: Mapping[Stage, Settings]) -> None:
@@ -143,9 +137,9 @@ def answered(output: str, config: RunConfig) -> bool:
       UsageError: a provider refuses, or cannot say whether it has a batch.
     """
     journal = Journal(output)
-    courier = Courier(journal, config.cache_directory)
+    courier = Courier(journal, config.cache_directory, prices_of(config))
     try:
-        prepare(journal, output, model_settings(config))
+        prepare(journal, output, settings_of(config))
         under_way = {batch.name for batch in journal.open()}
         _wait(journal, courier)
     except UnsureError as error:

@@ -17,9 +17,10 @@ from typing import Any, Final
 import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions, SetupOptions, StandardOptions
 
-from pipelines.batch import answered, check_batches, model_settings
+from pipelines.batch import answered, check_batches
 from pipelines.build_qa import build_qa
 from pipelines.doors import Run
+from pipelines.models import prices_of, settings_of
 from pipelines.options import RunOptions, UsageError, input_files
 from pipelines.progress import Outlook, progress
 from pipelines.rundir import IN_USE, check_run, check_state, read_manifest, take_run, using
@@ -103,13 +104,14 @@ def _checked(options: RunOptions) -> _Job:
     inputs = [*plan.paths, *(path for path, _ in plan.unreadable)]
     check_run(output, about, inputs, overwrite=options.overwrite, retry_errors=options.retry_errors)
     state = _state(config)
-    settings = model_settings(config)
+    settings = settings_of(config)
     workers = worker_processes(config.num_workers_hint, options.beam)
     client = ClientSettings(
         settings,
         config.cache_directory,
         concurrency_of(config, workers),
         limits=limits_of(config, workers),
+        prices=prices_of(config),
         limiter=config.limiter,
     )
     _check_filters(config)

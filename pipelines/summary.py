@@ -89,16 +89,31 @@ def summary(output: str, manifest: dict[str, Any]) -> str:
     if manifest["rows"]["errors"]:
         parts.append(first_error(output).strip())
     usage = manifest["usage"]
-    calls, cost = sum(row["calls"] for row in usage), sum(row["cost_usd"] for row in usage)
-    hits = sum(row["cache_hits"] for row in usage)
+    calls, hits = sum(row["calls"] for row in usage), sum(row["cache_hits"] for row in usage)
     parts.append(
         f"{rows:,} {'documents' if kind == 'documents' else 'pairs'} in {output}/{kind}, "
         f"{manifest['rows']['rejected']:,} rejected in {output}/rejected, "
         f"{manifest['rows']['errors']:,} errors in {output}/errors;\n"
         f"counts and configuration in {output}/manifest.json. "
-        f"{calls:,} model calls, {hits:,} answers from the cache, ${cost:.2f}, {manifest['wall_seconds']:.1f} s."
+        f"{calls:,} model calls, {hits:,} answers from the cache, {cost_words(manifest['cost'])},"
+        f" {manifest['wall_seconds']:.1f} s."
     )
     return "\n\n".join(parts)
+
+
+def cost_words(cost: dict[str, float | None]) -> str:
+    """Return what a run has paid and, where there is any, what its replayed answers had cost and a pair takes.
+
+    Args:
+      cost: as the manifest has it.
+    """
+    words = f"${cost['usd']:,.2f}"
+    more = []
+    if before := cost["replayed_usd"]:
+        more.append(f"${before:,.2f} paid before for answers from the cache")
+    if each := cost["usd_per_kept_pair"]:
+        more.append(f"${each:,.{2 if each >= 1 else 6}f} a kept pair")
+    return f"{words} ({', '.join(more)})" if more else words
 
 
 def first_error(output: str) -> str:

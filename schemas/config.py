@@ -89,6 +89,9 @@ def _no_pattern(path: str) -> str:
 Directory = Annotated[NonEmpty, AfterValidator(_no_pattern)]
 
 
+Dollars = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+
 class ModelLimits(_Settings):
     """What a provider allows for one model, all workers together; null is no limit.
 
@@ -108,6 +111,22 @@ class ModelLimits(_Settings):
         return self.requests_per_minute is not None or self.tokens_per_minute is not None
 
 
+class ModelPrice(_Settings):
+    """What a model costs, in dollars per million tokens.
+
+    Attributes:
+      input, output: of prompts and of answers.
+      cached_input: of what the provider read from its own cache; null is `input`.
+      batch_input, batch_output: through the provider's batch API; null is `input` and `output`.
+    """
+
+    input: Dollars
+    output: Dollars
+    cached_input: Dollars | None = None
+    batch_input: Dollars | None = None
+    batch_output: Dollars | None = None
+
+
 class RunConfig(_Settings):
     """A run of the pipeline.
 
@@ -123,6 +142,7 @@ class RunConfig(_Settings):
       calls: "reference" asks as the paper does, twice a document and twice a pair. "merged" asks thrice a document for
         the same verdicts: screen with classify, then all its pairs, then all judgements.
       limits: what providers allow, by the name of the model.
+      prices: what models cost, by their names; litellm's list has the others.
       limiter: redis://HOST:PORT/DB (rediss:// for TLS), by which all workers share the rates of `limits`; null divides
         them by the number of workers.
       num_workers_hint: worker processes among which limits are divided; null takes what the runner's options say.
@@ -146,6 +166,7 @@ class RunConfig(_Settings):
     calls: Calls = "reference"
     concurrency: Annotated[int, Field(ge=1, le=100_000)] = 64
     limits: dict[NonEmpty, ModelLimits] = {}
+    prices: dict[NonEmpty, ModelPrice] = {}
     limiter: NonEmpty | None = None
     num_workers_hint: Annotated[int, Field(ge=1)] | None = None
     until: Until | None = None
@@ -162,13 +183,18 @@ class RunConfig(_Settings):
         return self
 
     @model_validator(mode="after")
-    def _check_limits(self) -> RunConfig:
+    def _check_named_models(self) -> RunConfig:
         settings = [getattr(self.models, stage) for stage in MODEL_STAGES]
         called = sorted({each.model for each in settings if each.model != EMBEDDED_MODEL})
-        for model in self.limits:
-            if model not in called:
-                there_is = f"name one that a stage calls: {', '.join(called)}" if called else "no stage calls any"
-                raise ValueError(f"limits.{model}: no stage calls that model over a network; {there_is}")
+        for key in ("limits", "prices"):
+            for model in getattr(self, key):
+                if model not in called:
+                    there_is = f"name one that a stage calls: {', '.join(called)}" if called else "no stage calls any"
+                    raise ValueError(f"{key}.{model}: no stage calls that model over a network; {there_is}")
+        return self
+
+    @model_validator(mode="after")
+    def _check_limiter(self) -> RunConfig:
         if self.limiter is None:
             return self
         _check_limiter(self.limiter)

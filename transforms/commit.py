@@ -14,7 +14,7 @@ from schemas.config import STAGES
 from schemas.counts import Counts, StageCounts, imbalances, merge, stage_counts, stages_until
 from transforms.files import delete, delete_tree, exists, read_json, write_text
 from transforms.ledger import WAITING
-from transforms.llm.usage import FIELDS
+from transforms.llm.usage import FIELDS, Field
 from transforms.output import MANIFEST, OWNER, SCRATCH, SUCCESS, run_in
 from transforms.state import State, confirm, lay_down
 
@@ -69,10 +69,28 @@ def usage_table(counts: Counts) -> list[dict[str, Any]]:
     for stage, model in sorted({(key[0], key[2]) for key in counts if key[1] == "usage"}, key=_figure_order):
         own = {key[3]: n for key, n in counts.items() if key[:3] == (stage, "usage", model)}
         spent = {str(field): own.get(field, 0) for field in FIELDS}
-        cost = {"cost_usd": spent.pop("cost_nano_usd") / 1e9}
+        dollars = {f"{prefix}cost_usd": spent.pop(f"{prefix}cost_nano_usd") / 1e9 for prefix in ("", "replayed_")}
         failed = {name.removeprefix("failed_"): n for name, n in sorted(own.items()) if name.startswith("failed_")}
-        table.append({"stage": stage, "model": model, **spent, **cost, "failed_calls": failed})
+        table.append({"stage": stage, "model": model, **spent, **dollars, "failed_calls": failed})
     return table
+
+
+def cost(counts: Counts, pairs: int | None) -> dict[str, float | None]:
+    """Return what a run has paid, what its answers from the cache had cost before, and both per pair that it kept.
+
+    Args:
+      pairs: how many it kept, null where it makes none.
+    """
+
+    def nano(field: Field) -> int:
+        return sum(n for key, n in counts.items() if key[1] == "usage" and key[3] == field)
+
+    paid, replayed = nano("cost_nano_usd"), nano("replayed_cost_nano_usd")
+    return {
+        "usd": paid / 1e9,
+        "replayed_usd": replayed / 1e9,
+        "usd_per_kept_pair": (paid + replayed) / 1e9 / pairs if pairs else None,
+    }
 
 
 def _figure_order(place: tuple[str, str]) -> tuple[int, str]:
@@ -108,6 +126,7 @@ def manifest(facts: RunFacts, counts: Counts, written: Mapping[str, int], now: f
         "unfinished": unfinished(lines, facts.max_error_share),
         "stages": [line.as_json() for line in lines],
         "usage": usage_table(counts),
+        "cost": cost(counts, None if "documents" in written else rows),
         "rows": dict(sorted(written.items())),
         "wall_seconds": round(now - facts.started, 3),
     }

@@ -102,10 +102,17 @@ def test_what_is_not_set_is_not_sent() -> None:
     assert set(server.bodies[0]) == {"model", "messages", "response_format"}
 
 
-def test_a_priced_model_has_a_cost() -> None:
+@pytest.mark.parametrize(
+    ("model", "nano_usd"),
+    [("openai/gpt-4.1-mini", 200 * 400 + 800 * 100 + 100 * 1600), ("hosted_vllm/gpt-4.1-mini", 0), ("my-model", 0)],
+)
+def test_a_gateway_to_openai_costs_what_the_list_says_and_a_model_of_ones_own_nothing(
+    tmp_path: Path, model: str, nano_usd: int
+) -> None:
     with serving(said(GOOD)) as server:
-        completion = complete(settings(server.base, "openai/gpt-4.1-mini"))
-    assert 0 < completion.cost_usd < 0.001
+        (outcome,) = ask(tmp_path, settings(server.base, model), request())
+    assert isinstance(outcome, Answered)
+    assert outcome.usage["screen", "usage", model, "cost_nano_usd"] == nano_usd
 
 
 def test_the_key_is_the_named_one_else_the_conventional_one_else_a_dummy(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from schemas.counts import Counts
-from transforms.commit import RunFacts, manifest, usage_table
+from transforms.commit import RunFacts, cost, manifest, usage_table
 
 
 def facts(**changes: Any) -> RunFacts:
@@ -90,3 +90,21 @@ def test_usage_is_a_line_a_stage_and_model_in_the_order_of_the_figure() -> None:
     assert [(row["stage"], row["model"]) for row in table] == [("screen", "a"), ("judge", "b")]
     assert (table[1]["calls"], table[1]["cost_usd"], table[1]["failed_calls"]) == (3, 2.5, {"timeout": 1})
     assert (table[0]["requests"], table[0]["calls"], table[0]["failed_calls"]) == (7, 0, {})
+
+
+def test_cost_is_what_was_paid_now_and_before_per_kept_pair() -> None:
+    spent: Counts = Counter(
+        {
+            ("screen", "usage", "a", "cost_nano_usd"): 1_000_000_000,
+            ("judge", "usage", "b", "cost_nano_usd"): 500_000_000,
+            ("judge", "usage", "b", "replayed_cost_nano_usd"): 250_000_000,
+        }
+    )
+    assert cost(spent, 7) == {"usd": 1.5, "replayed_usd": 0.25, "usd_per_kept_pair": 0.25}
+    assert cost(spent, 0) == cost(spent, None) == {"usd": 1.5, "replayed_usd": 0.25, "usd_per_kept_pair": None}
+    assert [row["replayed_cost_usd"] for row in usage_table(spent)] == [0, 0.25]
+    assert manifest(facts(), counts(), written(), 0)["cost"] == {
+        "usd": 0,
+        "replayed_usd": 0,
+        "usd_per_kept_pair": None,
+    }

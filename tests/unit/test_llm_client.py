@@ -104,6 +104,15 @@ def usage(outcome: Answered | Unanswered) -> dict[str, int]:
     return {key[3]: n for key, n in outcome.usage.items()}
 
 
+REPLAYED = {
+    "answers": 1,
+    "prompt_chars": 2,
+    "replayed_prompt_tokens": 100,
+    "replayed_completion_tokens": 10,
+    "replayed_cost_nano_usd": 25_000,
+}
+
+
 def test_an_answer_comes_with_its_call_and_its_cost(tmp_path: Path) -> None:
     (outcome,) = ask(tmp_path, Script(GOOD), request())
     assert isinstance(outcome, Answered)
@@ -118,6 +127,8 @@ def test_an_answer_comes_with_its_call_and_its_cost(tmp_path: Path) -> None:
         "completion_tokens": 10,
         "cached_tokens": 40,
         "cost_nano_usd": 25_000,
+        "answers": 1,
+        "prompt_chars": 2,
     }
     with pytest.raises(TypeError, match="ScreenAnswer, not a JudgeAnswer"):
         outcome.expect(JudgeAnswer)
@@ -144,7 +155,7 @@ def test_an_answer_is_paid_once(tmp_path: Path) -> None:
     assert isinstance(again, Answered) and isinstance(first, Answered)
     assert (again.answer, again.call) == (first.answer, first.call)
     assert engine.calls == 1
-    assert usage(again) == {"requests": 1, "cache_hits": 1}
+    assert usage(again) == {"requests": 1, "cache_hits": 1, **REPLAYED}
 
 
 @pytest.mark.parametrize("outcome", [GOOD, failing(Kind.BAD_REQUEST)])

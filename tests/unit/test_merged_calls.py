@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from prompts import load_prompts
-from schemas.answers import ANSWERS, Calls, MergedTask, Task
+from schemas.answers import ANSWERS, Calls, MergedTask, Stage, Task
 from schemas.config import RunConfig
 from schemas.records import Call, Document, Slot, Source, Verdict, pair_id, text_sha256
 from transforms.classify import ClassifyDomain
@@ -259,12 +259,14 @@ class Script:
 
     async def complete(self, request: Request, settings: Settings) -> Completion:
         self.heard.append(request.messages[-1]["content"])
-        return Completion(next(self.texts), "stop")
+        return Completion(next(self.texts), "stop", 50, 7, cost_usd=0.001)
 
 
 def ask(cache: Path, engine: Script, requests: list[Request]) -> list[Answered | Unanswered]:
     async def scenario() -> list[Answered | Unanswered]:
-        client = ModelClient(ClientSettings({"generate": Settings("m")}, str(cache), 4), engine=engine)
+        stages: tuple[Stage, ...] = ("screen", "classify", "generate")
+        models = dict.fromkeys(stages, Settings("m"))
+        client = ModelClient(ClientSettings(models, str(cache), 4), engine=engine)
         try:
             return await client.ask_all(requests)
         finally:
@@ -285,6 +287,34 @@ def test_wrong_numbers_are_sent_back_once_and_the_slots_share_the_second_answer(
     replayed = ask(tmp_path, Script(), requests)
     assert [outcome.usage["generate", "usage", "m", "cache_hits"] for outcome in replayed] == [1, 1]
     assert GenerateQA(PROMPTS, "merged").decide(document("a", "b"), replayed).document == decided
+
+
+def spent(outcomes: list[Answered | Unanswered], prefix: str) -> list[tuple[int, ...]]:
+    fields = [f"{prefix}{name}" for name in ("prompt_tokens", "completion_tokens", "cost_nano_usd")]
+    return [
+        tuple(sum(n for key, n in outcome.usage.items() if key[3] == field) for field in fields) for outcome in outcomes
+    ]
+
+
+def test_what_a_replayed_answer_had_cost_counts_once_for_all_slots(tmp_path: Path) -> None:
+    requests = GenerateQA(PROMPTS, "merged").requests(document("a", "b", "c"))
+    other = GenerateQA(PROMPTS, "merged").requests(dataclasses.replace(document("a"), text="Another text of its own."))
+    nothing, once = (0, 0, 0), (50, 7, 1_000_000)
+    texts = [json.dumps({"pairs": [pair(number) for number in numbers]}) for numbers in ((1, 2, 3), (1,))]
+    paid = ask(tmp_path, Script(*texts), [*requests, *other])
+    assert (spent(paid, ""), spent(paid, "replayed_")) == ([once, nothing, nothing, once], [nothing] * 4)
+    again = ask(tmp_path, Script(), [*requests, *other])
+    assert (spent(again, ""), spent(again, "replayed_")) == ([nothing] * 4, [once, nothing, nothing, once])
+
+
+def test_what_the_screen_has_paid_is_never_counted_as_replayed_by_classify(tmp_path: Path) -> None:
+    screen = ScreenDocuments(PROMPTS, "merged").requests(document())
+    classify = ClassifyDomain(PROMPTS, "merged").requests(document())
+    said = json.dumps({"thought": "t", "qualified": True, "domain": "Math", "personas": ["a"]})
+    first = [*ask(tmp_path, Script(said), screen), *ask(tmp_path, Script(), classify)]
+    again = [*ask(tmp_path, Script(), screen), *ask(tmp_path, Script(), classify)]
+    assert spent(first, "replayed_") == [(0, 0, 0), (0, 0, 0)]
+    assert spent(again, "replayed_") == [(50, 7, 1_000_000), (0, 0, 0)]
 
 
 # --- the embedded engine ---

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from pipelines.summary import dedup_words
+import pytest
+
+from pipelines.summary import cost_words, dedup_words
 
 FIGURES = {
     "candidates": 606,
@@ -25,3 +27,19 @@ def test_dedup_says_what_it_looks_at() -> None:
 def test_dedup_says_when_the_cap_left_comparisons_out() -> None:
     said = dedup_words(FIGURES | {"capped": 7}, SETTINGS)
     assert "7 documents were compared with 100 survivors" in said and "raise dedup.max_comparisons" in said
+
+
+@pytest.mark.parametrize(
+    ("usd", "replayed", "each", "said"),
+    [
+        (0, 0, None, "$0.00"),
+        (0, 0, 0.0, "$0.00"),
+        (1234.5, 0, None, "$1,234.50"),
+        (1.5, 0.25, 0.00175, "$1.50 ($0.25 paid before for answers from the cache, $0.001750 a kept pair)"),
+        (0, 3.5, 3.5, "$0.00 ($3.50 paid before for answers from the cache, $3.50 a kept pair)"),
+    ],
+)
+def test_cost_says_what_was_paid_before_and_per_pair(
+    usd: float, replayed: float, each: float | None, said: str
+) -> None:
+    assert cost_words({"usd": usd, "replayed_usd": replayed, "usd_per_kept_pair": each}) == said

@@ -25,6 +25,7 @@ from transforms.llm.endpoint import Endpoint
 from transforms.llm.learnt_rate import LearntRate
 from transforms.llm.limiter import Clock, Retries, Sleep, Window
 from transforms.llm.parsing import parse_answer
+from transforms.llm.prices import Price, charged
 from transforms.llm.rates import Arrivals, Limits, LocalArrivals, Pace
 from transforms.llm.remote import DEFAULT_TIMEOUT_S, RemoteEngine
 from transforms.llm.requests import BROKEN, Completion, Engine, Kind, ModelError, Request, Settings
@@ -54,6 +55,7 @@ class ClientSettings:
       limits: of each model that has any, by its name; its requests at one place and with one key share them.
       batch: for a client that leaves all calls to batches, the file of requests on which batches have failed for good
         (`read_failed`); None for one that calls.
+      prices: of each model whose price is configured, by its name.
       limiter: the Redis by which all workers share the rates in `limits` (see `RedisLimiter`), None without one.
     """
 
@@ -63,6 +65,7 @@ class ClientSettings:
     max_attempts: int = MAX_ATTEMPTS
     timeout_s: float = DEFAULT_TIMEOUT_S
     limits: Mapping[str, Limits] = field(default_factory=dict)
+    prices: Mapping[str, Price] = field(default_factory=dict)
     limiter: str | None = field(default=None, repr=False)  # may hold a password
     batch: str | None = None
 
@@ -169,14 +172,15 @@ class ModelClient:
             the run and nothing about the request.
           CacheError: the cache cannot be read, or a paid answer cannot be kept.
         """
-        outcome = await self._outcome(request)
+        outcome = await self._outcome(request, set())
         if isinstance(outcome, Unanswered):
             raise outcome
         return outcome
 
     async def ask_all(self, requests: Sequence[Request]) -> list[Answered | Unanswered]:
         """Return the outcomes of requests, asked side by side, in their order. Raises only `CacheError`."""
-        return list(await asyncio.gather(*map(self._outcome, requests)))
+        replayed: set[str] = set()
+        return list(await asyncio.gather(*(self._outcome(request, replayed) for request in requests)))
 
     async def close(self) -> None:
         """Cancel what is in flight and close connections and files."""
@@ -191,11 +195,11 @@ class ModelClient:
             await self._limiter.close()
         self._cache.close()
 
-    async def _outcome(self, request: Request) -> Answered | Unanswered:
+    async def _outcome(self, request: Request, replayed_keys: set[str]) -> Answered | Unanswered:
         settings = self._settings.models[request.stage]
         key = request_key(request, settings)
         call = Call(settings.model, request.prompt, key)
-        replayed = self._replay(request, call)
+        replayed = self._replay(request, call, replayed_keys)
         if replayed is not None:
             return replayed
         if self._failed is not None and not settings.embedded:
@@ -214,7 +218,7 @@ class ModelClient:
         if not task.cancelled():
             task.exception()  # seen, even where nobody waits any more
 
-    def _replay(self, request: Request, call: Call) -> Answered | None:
+    def _replay(self, request: Request, call: Call, replayed_keys: set[str]) -> Answered | None:
         entry = self._cache.get(call.key)
         if entry is None:
             return None
@@ -224,6 +228,9 @@ class ModelClient:
             return None  # kept by a version that asked less of an answer
         meter = Meter(request.stage, call.model)
         meter.cache_hit()
+        if request.pays and call.key not in replayed_keys:
+            meter.replayed(request, entry.completion)
+            replayed_keys.add(call.key)
         return Answered(answer, call, meter.counts)
 
     async def _answer(self, request: Request, settings: Settings, call: Call) -> Answered | Unanswered:
@@ -251,7 +258,8 @@ class ModelClient:
         except ModelError as error:
             meter.failed(error.kind)
             return "", error
-        meter.paid(completion)
+        completion = charged(completion, settings, self._settings.prices)
+        meter.paid(request, completion)
         outcome = _parsed(request, completion)
         valid = isinstance(outcome, BaseModel)
         await self._cache.put(call.key, Entry(request.stage, settings.model, request.prompt, completion, valid))

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @functools.cache
-def litellm_module() -> Any:
+def load_litellm() -> Any:
     """Import litellm (seconds, so only where a call is made) and keep it from printing, logging and downloading."""
     os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")  # otherwise it downloads its price list
     os.environ.setdefault("LITELLM_MODE", "PRODUCTION")  # otherwise it reads a .env file
@@ -29,14 +29,6 @@ def litellm_module() -> Any:
     for name in ("LiteLLM", "LiteLLM Router", "LiteLLM Proxy"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
     return litellm
-
-
-@functools.cache
-def prices(model: str) -> tuple[float, float]:
-    """Return dollars per prompt and per completion token by litellm's list; 0 for a model it does not price."""
-    listed = litellm_module().model_cost
-    found = listed.get(model) or listed.get(model.partition("/")[2]) or {}
-    return float(found.get("input_cost_per_token") or 0.0), float(found.get("output_cost_per_token") or 0.0)
 
 
 class LiteLLMEngine:
@@ -60,7 +52,7 @@ class LiteLLMEngine:
         """
         parameters = self._parameters(request, settings)
         try:
-            response = await asyncio.wait_for(litellm_module().acompletion(**parameters), self._timeout_s + 1.0)
+            response = await asyncio.wait_for(load_litellm().acompletion(**parameters), self._timeout_s + 1.0)
         except Exception as error:
             # Raised below and not here, because what litellm raised holds the request and its key.
             failed = failure(error, settings, self._timeout_s)
@@ -73,7 +65,7 @@ class LiteLLMEngine:
         if self._session is None:
             return
         # litellm keeps its clients, which use our session, by event loop; another loop may get the same id.
-        clients = litellm_module().in_memory_llm_clients_cache
+        clients = load_litellm().in_memory_llm_clients_cache
         suffix = f"-{id(asyncio.get_running_loop())}"
         for key in [key for key in clients.cache_dict if key.endswith(suffix)]:
             clients.delete_cache(key)
@@ -111,7 +103,7 @@ class LiteLLMEngine:
 
 def is_provider(prefix: str) -> bool:
     """Whether litellm knows a provider by this name."""
-    return prefix in litellm_module().provider_list
+    return prefix in load_litellm().provider_list
 
 
 def named_key(settings: Settings) -> str | None:
@@ -140,7 +132,7 @@ def _completion(response: Any) -> Completion:
         prompt_tokens=getattr(usage, "prompt_tokens", None) or 0,
         completion_tokens=getattr(usage, "completion_tokens", None) or 0,
         cached_tokens=getattr(details, "cached_tokens", None) or 0,
-        # litellm has looked the price up already; for a model without one `litellm.completion_cost` would raise.
+        # For a model without a price `litellm.completion_cost` would raise.
         cost_usd=response._hidden_params.get("response_cost") or 0.0,
         refusal=getattr(message, "refusal", None) or extra.get("refusal"),
     )

@@ -124,15 +124,15 @@ class TokenEstimate:
         answers = self._answers[stage]
         if not answers:
             answer = float(settings.max_tokens or UNKNOWN_ANSWER_TOKENS)
-            return _characters(request) * PROMPT_TOKENS_A_CHARACTER + answer
+            return request.characters * PROMPT_TOKENS_A_CHARACTER + answer
         a_character = self._prompt_tokens[stage] / self._characters[stage]
-        return _characters(request) * a_character + self._answer_tokens[stage] / answers
+        return request.characters * a_character + self._answer_tokens[stage] / answers
 
     def learn(self, request: Request, completion: Completion) -> None:
         """Take note of what an answer took."""
         stage = request.stage
         self._answers[stage] += 1
-        self._characters[stage] += max(1, _characters(request))
+        self._characters[stage] += max(1, request.characters)
         self._prompt_tokens[stage] += completion.prompt_tokens
         self._answer_tokens[stage] += completion.completion_tokens
 
@@ -178,7 +178,3 @@ class Pace:
     def _intervals(self, tokens: float) -> dict[str, float]:
         rates = {_REQUESTS: (1.0, self._limits.requests_per_minute), _TOKENS: (tokens, self._limits.tokens_per_minute)}
         return {rate: interval_s(cost, limit) for rate, (cost, limit) in rates.items() if limit is not None}
-
-
-def _characters(request: Request) -> int:
-    return sum(len(message["content"]) for message in request.messages)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from string import Template
 from typing import Any, Final, Protocol
 
-from schemas.answers import MergedTask, Stage, Task
+from schemas.answers import MERGED, MergedTask, Stage, Task
 from schemas.counts import Counts
 from schemas.records import Call
 
@@ -46,6 +46,16 @@ class Request:
     def task(self) -> Task:
         """What is asked: it selects the class of the answer and names the `response_format`."""
         return self.merged or self.stage
+
+    @property
+    def pays(self) -> bool:
+        """Whether the stage is the first to ask its task: it pays for the answer that others find in the cache."""
+        return self.merged is None or self.stage == next(stage for stage, task in MERGED.items() if task == self.merged)
+
+    @property
+    def characters(self) -> int:
+        """The characters of all messages together."""
+        return sum(len(message["content"]) for message in self.messages)
 
     def repaired(self, reply: str, error: str) -> Request:
         """Return the request that follows a reply which was not valid: the conversation so far, and what was wrong."""
@@ -84,7 +94,10 @@ class Settings:
 
 @dataclass(frozen=True, slots=True)
 class Completion:
-    """What came over the wire, before anyone looked at it. Token counts are the provider's, 0 where it gave none."""
+    """What came over the wire, before anyone looked at it. Token counts are the provider's, 0 where it gave none.
+
+    `cost_usd` is set by the client (see `prices.charged`); an engine sets it where it was told.
+    """
 
     text: str
     finish_reason: str

@@ -15,7 +15,7 @@ import aiohttp
 import httpx
 
 from transforms.llm.failures import ModelUnreachable, of_response, redact
-from transforms.llm.litellm_engine import named_key, prices
+from transforms.llm.litellm_engine import named_key
 from transforms.llm.requests import Completion, Kind, ModelError, Request, Settings
 
 _KEYS: Final = {"openai": "OPENAI_API_KEY", "hosted_vllm": "HOSTED_VLLM_API_KEY"}
@@ -130,26 +130,16 @@ def completion_of(body: Any, settings: Settings) -> Completion:
         choice = body["choices"][0]
         message = choice["message"]
         usage = body.get("usage") or {}
-        asked, answered = int(usage.get("prompt_tokens") or 0), int(usage.get("completion_tokens") or 0)
         details = usage.get("prompt_tokens_details") or {}
         return Completion(
             text=message.get("content") or "",
             finish_reason=str(choice.get("finish_reason") or "stop"),
-            prompt_tokens=asked,
-            completion_tokens=answered,
+            prompt_tokens=int(usage.get("prompt_tokens") or 0),
+            completion_tokens=int(usage.get("completion_tokens") or 0),
             cached_tokens=int(details.get("cached_tokens") or 0),
-            cost_usd=_cost_usd(settings, asked, answered),
             refusal=message.get("refusal"),
         )
     except (ValueError, KeyError, IndexError, TypeError, AttributeError) as error:
         said = body[:200] if isinstance(body, str) else json.dumps(body)[:200]
         message = redact(f"{settings.api_base} answered no chat completion ({type(error).__name__}): {said}", settings)
         raise ModelError(Kind.TRANSIENT, message) from None
-
-
-def _cost_usd(settings: Settings, prompt_tokens: int, completion_tokens: int) -> float:
-    """Return what a gateway to OpenAI's models charges by the public price list; a model of one's own costs nothing."""
-    if not settings.model.startswith("openai/"):
-        return 0.0
-    per_prompt_token, per_completion_token = prices(settings.model)
-    return prompt_tokens * per_prompt_token + completion_tokens * per_completion_token

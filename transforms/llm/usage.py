@@ -11,10 +11,21 @@ from typing import Final, Literal, get_args
 
 from schemas.answers import Stage
 from schemas.counts import Counts
-from transforms.llm.requests import Completion, Kind
+from transforms.llm.requests import Completion, Kind, Request
 
 Field = Literal[
-    "requests", "calls", "cache_hits", "prompt_tokens", "completion_tokens", "cached_tokens", "cost_nano_usd"
+    "requests",
+    "calls",
+    "cache_hits",
+    "prompt_tokens",
+    "completion_tokens",
+    "cached_tokens",
+    "cost_nano_usd",
+    "replayed_prompt_tokens",
+    "replayed_completion_tokens",
+    "replayed_cost_nano_usd",
+    "answers",
+    "prompt_chars",
 ]
 FIELDS: Final[tuple[Field, ...]] = get_args(Field)
 """What is counted, besides `failed_KIND` for each value of `Kind`.
@@ -25,6 +36,10 @@ cache_hits: requests without a call of their own: replayed, or answered together
 prompt_tokens, completion_tokens: as the provider counts them; answers paid for and then discarded count too.
 cached_tokens: the part of prompt_tokens that the provider read from its own prompt cache.
 cost_nano_usd: billionths of a dollar, because integers have one sum in any order; 0 for a model without a known price.
+replayed_*: what answers from the cache took when they were paid, once where several requests share one; not what was
+  discarded before them.
+answers: completions that came with the tokens above, paid and replayed; none of an engine that counts no tokens.
+prompt_chars: characters of their prompts; those of the first attempt for one that was replayed.
 failed_KIND: attempts that failed so. A request may fail, be retried and succeed.
 """
 
@@ -104,17 +119,27 @@ class Meter:
         """Count an answer that took no call."""
         self._add("cache_hits", 1)
 
-    def paid(self, completion: Completion) -> None:
+    def replayed(self, request: Request, completion: Completion) -> None:
+        """Count what an answer from the cache took when it was paid; once for all requests that share it."""
+        self._answer(request, completion, "replayed_")
+
+    def paid(self, request: Request, completion: Completion) -> None:
         """Count what came back, whether it turns out to be of use or not."""
-        self._add("prompt_tokens", completion.prompt_tokens)
-        self._add("completion_tokens", completion.completion_tokens)
+        self._answer(request, completion, "")
         self._add("cached_tokens", completion.cached_tokens)
-        self._add("cost_nano_usd", round(completion.cost_usd * 1e9))
         self._samples.append(("completion_tokens_per_call", completion.completion_tokens))
 
     def failed(self, kind: Kind) -> None:
         """Count an attempt that failed."""
         self._add(f"failed_{kind.value}", 1)
+
+    def _answer(self, request: Request, completion: Completion, prefix: str) -> None:
+        if completion.prompt_tokens:
+            self._add("answers", 1)
+            self._add("prompt_chars", request.characters)
+        self._add(f"{prefix}prompt_tokens", completion.prompt_tokens)
+        self._add(f"{prefix}completion_tokens", completion.completion_tokens)
+        self._add(f"{prefix}cost_nano_usd", round(completion.cost_usd * 1e9))
 
     def _add(self, field: str, n: int) -> None:
         if n:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
 from transforms.llm.failures import failure
-from transforms.llm.litellm_engine import litellm_module, named_key
+from transforms.llm.litellm_engine import load_litellm, named_key
 from transforms.llm.requests import Settings
 from transforms.llm.served_engine import key_variable
 
@@ -118,7 +118,7 @@ class Provider:
         return (line for line in content.content.splitlines() if line.strip())
 
     def _call(self, name: str, **arguments: Any) -> Any:
-        call: Callable[..., Any] = getattr(litellm_module(), name)
+        call: Callable[..., Any] = getattr(load_litellm(), name)
         where = {"api_base": self._settings.api_base, "api_key": self._key()}
         given = {name: value for name, value in (arguments | where).items() if value is not None}
         return self._guarded(lambda: call(custom_llm_provider=self.name, timeout=TIMEOUT_S, max_retries=0, **given))

@@ -26,6 +26,7 @@ from transforms.llm.batch.provider import Look, Provider
 from transforms.llm.batch.wire import read_result
 from transforms.llm.cache import Entry, ResponseCache, open_cache
 from transforms.llm.parsing import parse_answer
+from transforms.llm.prices import Price, charged
 from transforms.llm.requests import BROKEN, Completion, Kind, ModelError, Request, Settings
 
 SETTLE_S: Final = 10.0
@@ -88,11 +89,13 @@ class Courier:
     Args:
       journal: the batches.
       cache: where answers are kept.
+      prices: of each model whose price is configured, by its name.
     """
 
-    def __init__(self, journal: Journal, cache: str) -> None:
+    def __init__(self, journal: Journal, cache: str, prices: Mapping[str, Price]) -> None:
         self._journal = journal
         self._cache = cache
+        self._prices = prices
         self._providers: dict[Settings, Provider] = {}
 
     def send(self, batch: Batch) -> Batch:
@@ -160,7 +163,7 @@ class Courier:
 
     async def _harvest(self, batch: Batch, look: Look) -> _Harvest:
         asked = {each.key: each for each in self._journal.asked(batch)}
-        harvest = _Harvest(batch)
+        harvest = _Harvest(batch, self._prices)
         with contextlib.closing(open_cache(self._cache)) as cache:
             for lines in _chunks(self._lines(batch, look)):
                 await asyncio.gather(*(harvest.take(line, asked, cache) for line in lines))
@@ -183,6 +186,7 @@ class _Harvest:
     """What came of a batch's requests, as its lines are read."""
 
     batch: Batch
+    prices: Mapping[str, Price]
     figures: Counter[str] = dataclasses.field(default_factory=lambda: Counter(dict.fromkeys(FIGURES, 0)))
     failures: dict[str, Failure] = dataclasses.field(default_factory=dict)
     broken: str | None = None
@@ -198,7 +202,7 @@ class _Harvest:
         if known is None or outcome is None:
             return
         if isinstance(outcome, Completion):
-            await self._keep(known, outcome, cache)
+            await self._keep(known, charged(outcome, self.batch.settings, self.prices, batch=True), cache)
         elif outcome.kind in BROKEN:  # says nothing about the request, which waits for another batch
             self.broken = str(outcome)
         else:

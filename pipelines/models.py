@@ -1,0 +1,23 @@
+"""What a configuration says of models, as those who call them want it."""
+
+from __future__ import annotations
+
+from schemas.answers import Stage
+from schemas.config import MODEL_STAGES, RunConfig
+from schemas.counts import stages_until
+from transforms.llm.prices import Price, price
+from transforms.llm.requests import Settings
+
+
+def settings_of(config: RunConfig) -> dict[Stage, Settings]:
+    """Return the settings of the models that a run will call."""
+    reached = stages_until(config.until)
+    return {stage: Settings(**getattr(config.models, stage).model_dump()) for stage in MODEL_STAGES if stage in reached}
+
+
+def prices_of(config: RunConfig) -> dict[str, Price]:
+    """Return the configured prices, which are in dollars per million tokens, per token."""
+    return {
+        model: price(**{name: dollars / 1e6 for name, dollars in given.model_dump(exclude_none=True).items()})
+        for model, given in config.prices.items()
+    }
