@@ -28,6 +28,7 @@ setup(
         "pydantic>=2.7,<3",
         "pyyaml>=6,<7",
         "rich>=13.7,<16",
+        "tiktoken>=0.7,<1",  # with the vocabularies that litellm brings
     ],
     extras_require={
         "gcp": [  # for gs://: Beam's own files, and the cache of answers

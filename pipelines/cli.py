@@ -15,6 +15,7 @@ Turn pretraining text into verifiable question-answer pairs for reinforcement le
 
 commands:
   run            corpus Parquet in, question-answer Parquet out (webscale-rl run --help)
+  estimate       what a run would ask of its models and cost, without asking any (webscale-rl estimate --help)
   batch          sends what a run in batch mode waits for, and fetches the answers (webscale-rl batch --help)
   train-quality  a classifier out of a run's verdicts, that spares the next run calls (webscale-rl train-quality --help)
   cache          what a cache of model answers holds, whether it is whole, and a smaller one (webscale-rl cache --help)
@@ -63,6 +64,12 @@ def _run(arguments: Sequence[str]) -> int:
     return run(parse_run(arguments))
 
 
+def _estimate(arguments: Sequence[str]) -> int:
+    from pipelines.estimate import estimate, parse_estimate
+
+    return estimate(parse_estimate(arguments))
+
+
 def _batch(arguments: Sequence[str]) -> int:
     from pipelines.batch import batch, parse_batch
 
@@ -83,6 +90,7 @@ def _cache(arguments: Sequence[str]) -> int:
 
 _COMMANDS: Final[Mapping[str, tuple[Callable[[Sequence[str]], int], str]]] = {
     "run": (_run, "goes on from the cache"),
+    "estimate": (_estimate, "starts again"),
     "batch": (_batch, "goes on from there"),
     "train-quality": (_train_quality, "starts again"),
     "cache": (_cache, "starts again and has lost nothing"),

@@ -106,16 +106,31 @@ def parse_run(arguments: Sequence[str]) -> RunOptions:
         epilog="Every other flag goes to Apache Beam (--runner, --direct_num_workers, ...).",
     )
     add_run_flags(parser)
-    flags, rest = parser.parse_known_args(list(arguments))
+    flags, config, beam_options = read_run(parser, arguments)
     if flags.overwrite and flags.retry_errors:
         raise UsageError("--overwrite and --retry-errors exclude each other; choose one")
-    known = [action.option_strings[0] for action in parser._actions if action.option_strings]
-    beam_options = parse_beam(rest, known)
-    content = {} if flags.config is None else read_yaml(flags.config)
-    config = validate(merge_flags(content, flags), flags.config)
     if flags.wait and config.llm_mode != "batch":
         raise UsageError("--wait is for --llm-mode batch; an online run waits for its answers anyway")
     return RunOptions(config, beam_options, flags.overwrite, flags.retry_errors, flags.wait)
+
+
+def read_run(
+    parser: Parser, arguments: Sequence[str], defaults: Mapping[str, Any] | None = None
+) -> tuple[argparse.Namespace, RunConfig, PipelineOptions]:
+    """Return the flags, the run and Beam's options that arguments give.
+
+    Args:
+      parser: with the flags of `add_run_flags`, and perhaps more.
+      defaults: keys of the configuration that may be missing.
+
+    Raises:
+      UsageError: as `parse_run`.
+    """
+    flags, rest = parser.parse_known_args(list(arguments))
+    known = [action.option_strings[0] for action in parser._actions if action.option_strings]
+    beam_options = parse_beam(rest, known)
+    content = {} if flags.config is None else read_yaml(flags.config)
+    return flags, validate({**(defaults or {}), **merge_flags(content, flags)}, flags.config), beam_options
 
 
 def parse_beam(arguments: Sequence[str], ours: Sequence[str]) -> PipelineOptions:

@@ -98,8 +98,8 @@ def _checked(options: RunOptions) -> _Job:
     """Check what can be checked before anything is touched. Raises `UsageError`."""
     config = options.config
     output = config.output.rstrip("/")
-    prompts = _load_prompts(config)
-    plan = _plan(config)
+    prompts = prompts_of(config)
+    plan = plan_of(config)
     about = _about(config, prompts)
     inputs = [*plan.paths, *(path for path, _ in plan.unreadable)]
     check_run(output, about, inputs, overwrite=options.overwrite, retry_errors=options.retry_errors)
@@ -114,7 +114,7 @@ def _checked(options: RunOptions) -> _Job:
         prices=prices_of(config),
         limiter=config.limiter,
     )
-    _check_filters(config)
+    check_filters(config)
     if settings:
         _check_cache(config)
     if config.llm_mode == "batch":
@@ -143,7 +143,7 @@ def _round(job: _Job) -> dict[str, Any]:
         state=job.state,
     )
     outlook = Outlook(stages_until(config.until), job.plan.rows, work_is_here(job.options.beam))
-    pipeline = _pipeline(job.options.beam, Run(config, job.plan, job.prompts, client, facts))
+    pipeline = pipeline_of(job.options.beam, Run(config, job.plan, job.prompts, client, facts))
     if job.state is not None:
         withdraw(job.state)
     take_run(output, run_id)
@@ -156,14 +156,16 @@ def _round(job: _Job) -> dict[str, Any]:
     return read_manifest(output)
 
 
-def _load_prompts(config: RunConfig) -> PromptSet:
+def prompts_of(config: RunConfig) -> PromptSet:
+    """Return the prompts that a run will use. Raises `UsageError`."""
     try:
         return load_prompts(None if config.prompts is None else Path(config.prompts))
     except (OSError, ValueError) as error:
         raise UsageError(f"prompts: {' '.join(str(error).split())}") from None
 
 
-def _plan(config: RunConfig) -> CorpusPlan:
+def plan_of(config: RunConfig) -> CorpusPlan:
+    """Return which rows of which files a run will read. Raises `UsageError`."""
     paths = input_files(config.input)
     try:
         plan = plan_corpus(paths, config.columns, config.sample, whole=config.until in DOCUMENT_STAGES)
@@ -183,7 +185,8 @@ def _state(config: RunConfig) -> State | None:
         raise UsageError(f"--state: {error}") from None
 
 
-def _check_filters(config: RunConfig) -> None:
+def check_filters(config: RunConfig) -> None:
+    """Check that the models of filters are there. Raises `UsageError`."""
     filters = config.filters
     try:
         if filters.language is not None:
@@ -236,7 +239,7 @@ def redacted(value: Any) -> Any:
     return mask(value) if isinstance(value, str) else value
 
 
-def _pipeline(options: PipelineOptions, run: Run) -> beam.Pipeline:
+def pipeline_of(options: PipelineOptions, run: Run) -> beam.Pipeline:
     """Return the pipeline, ready to run; a runner that does not exist shows here."""
     standard = options.view_as(StandardOptions)
     standard.runner = standard.runner or LOCAL_RUNNER
