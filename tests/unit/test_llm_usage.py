@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from transforms.llm.requests import Completion, Kind, ModelError
+from transforms.llm.requests import Completion, Kind, ModelError, Request
 from transforms.llm.usage import CALLS, Meter
 
 
@@ -21,7 +21,8 @@ def test_each_call_is_measured_and_only_what_came_has_tokens() -> None:
     in_flight, ended = CALLS.snapshot()
     with meter.call():
         assert CALLS.snapshot() == (in_flight + 1, ended)
-    meter.paid(Completion("{}", "stop", 100, 7))
+    asked = Request("judge", {}, ({"role": "user", "content": "Judge."},), {}, "prompt")
+    meter.paid(asked, Completion("{}", "stop", 100, 7))
     with pytest.raises(ModelError), meter.call():
         raise ModelError(Kind.THROTTLED, "slow down")
     assert CALLS.snapshot() == (in_flight, ended + 2)
@@ -29,6 +30,8 @@ def test_each_call_is_measured_and_only_what_came_has_tokens() -> None:
     assert meter.counts == {
         ("judge", "usage", "m", "requests"): 1,
         ("judge", "usage", "m", "calls"): 2,
+        ("judge", "usage", "m", "answers"): 1,
+        ("judge", "usage", "m", "prompt_chars"): len("Judge."),
         ("judge", "usage", "m", "prompt_tokens"): 100,
         ("judge", "usage", "m", "completion_tokens"): 7,
     }
