@@ -25,7 +25,7 @@ from typing import Any, Final
 from bench.llm import run_flags, serving
 from pipelines.cli import main as webscale_rl
 from tests.support import prose_corpus
-from transforms.llm import client, served_engine, stage
+from transforms.llm import client, served_engine, shared, stage
 from transforms.llm.cache import request_key
 from transforms.llm.cache.local import LocalCache
 from transforms.llm.parsing import parse_answer
@@ -164,9 +164,9 @@ def instrument() -> tuple[Books, Asking]:
         (LocalCache, "get", books.call(CACHE, LocalCache.get)),
         (LocalCache, "put", books.steps(CACHE, LocalCache.put)),
         (served_engine.ServedEngine, "complete", books.steps(HTTP, served_engine.ServedEngine.complete)),
-        (served_engine, "_completion", books.call(ANSWER, served_engine._completion)),
+        (served_engine, "_read", books.call(ANSWER, served_engine._read)),
         (client, "parse_answer", books.call(ANSWER, parse_answer)),
-        (client, "_run", books.call(LOOP, client._run)),
+        (shared, "_run", books.call(LOOP, shared._run)),
         (stage._Ask, "process", asking.mark(books.items(STAGE, stage._Ask.process))),
         (stage._Ask, "finish_bundle", asking.mark(books.items(STAGE, stage._Ask.finish_bundle))),
         (_SocketTransport, "_read_ready", books.call(HTTP, _SocketTransport._read_ready)),

@@ -18,6 +18,7 @@ from schemas.config import RunConfig
 from transforms.llm.batch.journal import IN_USE, Batch, Journal
 from transforms.llm.batch.provider import PROVIDERS, provider_of
 from transforms.llm.batch.rounds import Courier, UnsureError, prepare
+from transforms.llm.budget import BatchBudget
 from transforms.llm.cache import CacheError
 from transforms.llm.requests import Kind, ModelError, Settings
 from transforms.llm.served_engine import served_name
@@ -101,7 +102,8 @@ def batch(options: BatchOptions) -> int:
         try:
             if options.action == "submit":
                 _settle(journal, options)
-                prepare(journal, output, settings_of(config), offline=options.offline)
+                budget = _budget(journal, config, journal.figures()["cost_nano_usd"])
+                prepare(journal, output, settings_of(config), budget=budget, offline=options.offline)
                 _send(journal, courier)
             elif options.action == "collect":
                 _collect(journal, courier)
@@ -130,17 +132,26 @@ def check_batches(models: Mapping[Stage, Settings]) -> None:
             raise UsageError(f"models.{stage}: the environment variable {settings.api_key_env} (its key) is not set")
 
 
-def answered(output: str, config: RunConfig) -> bool:
-    """Send what waits, wait until all batches are over, and keep the answers; says whether any request got on.
+def answered(output: str, config: RunConfig, cost_before: int) -> bool:
+    """Send what waits, wait until all batches are over, and keep the answers.
+
+    Args:
+      cost_before: what batches had cost before this invocation, in billionths of a dollar.
+
+    Returns:
+      Whether anything was sent; otherwise the budget is spent.
 
     Raises:
-      UsageError: a provider refuses, or cannot say whether it has a batch.
+      UsageError: a provider refuses, or cannot say whether it has a batch, or no request got an answer.
     """
     journal = Journal(output)
     courier = Courier(journal, config.cache_directory, prices_of(config))
     try:
-        prepare(journal, output, settings_of(config))
+        prepare(journal, output, settings_of(config), budget=_budget(journal, config, cost_before))
         under_way = {batch.name for batch in journal.open()}
+        if not under_way:
+            print(f"The budget of ${config.budget_usd or 0:g} covers no more of the requests in {output}/pending.")
+            return False
         _wait(journal, courier)
     except UnsureError as error:
         raise _unsure(output, error) from None
@@ -150,6 +161,13 @@ def answered(output: str, config: RunConfig) -> bool:
         said = next((each.error for each in over if each.error), "no batch had any")
         raise UsageError(f"no request of {output}/pending got an answer: {said}; mend that and run it again")
     return True
+
+
+def _budget(journal: Journal, config: RunConfig, cost_before: int) -> BatchBudget | None:
+    if config.budget_usd is None:
+        return None
+    spent = (journal.figures()["cost_nano_usd"] - cost_before) / 1e9
+    return BatchBudget(config.budget_usd - spent, prices_of(config), journal.answer_tokens())
 
 
 def _wait(journal: Journal, courier: Courier) -> None:

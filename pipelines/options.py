@@ -51,8 +51,8 @@ class Parser(argparse.ArgumentParser):
 
 
 _FLAGS: Final = (
-    "input", "output", "cache", "state", "llm_mode", "calls", "concurrency", "limiter", "num_workers_hint", "until",
-    "sample",
+    "input", "output", "cache", "state", "llm_mode", "budget_usd", "calls", "concurrency", "limiter",
+    "num_workers_hint", "until", "sample",
 )  # fmt: skip
 """Flags that set the key of the same name in the configuration."""
 
@@ -76,6 +76,9 @@ def add_run_flags(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--wait", action="store_true", help="with --llm-mode batch: send, wait, go on until all is done"
+    )
+    parser.add_argument(
+        "--budget-usd", type=float, metavar="USD", help="stop cleanly before models cost more than this"
     )
     parser.add_argument("--concurrency", type=int, metavar="N", help="model requests in flight, all workers together")
     parser.add_argument("--cache", metavar="DIR", help="model answers: directory or gs://... (default: OUTPUT/cache)")

@@ -20,7 +20,7 @@ from apache_beam.options.pipeline_options import PipelineOptions, SetupOptions, 
 from pipelines.batch import answered, check_batches
 from pipelines.build_qa import build_qa
 from pipelines.doors import Run
-from pipelines.models import prices_of, settings_of
+from pipelines.models import check_budget, prices_of, settings_of
 from pipelines.options import RunOptions, UsageError, input_files
 from pipelines.progress import Outlook, progress
 from pipelines.rundir import IN_USE, check_run, check_state, read_manifest, take_run, using
@@ -73,7 +73,8 @@ def run(options: RunOptions) -> int:
         if options.retry_errors:
             Journal(output).forgive()
         manifest = _round(job)
-        while options.wait and manifest["rows"].get("pending") and answered(output, config):
+        before = Journal(output).figures()["cost_nano_usd"] if options.wait else 0
+        while options.wait and manifest["rows"].get("pending") and answered(output, config, before):
             manifest = _round(job)
     return _report(output, manifest)
 
@@ -112,8 +113,10 @@ def _checked(options: RunOptions) -> _Job:
         concurrency_of(config, workers),
         limits=limits_of(config, workers),
         prices=prices_of(config),
+        budget_usd=None if config.budget_usd is None else config.budget_usd / workers,
         limiter=config.limiter,
     )
+    check_budget(config)
     check_filters(config)
     if settings:
         _check_cache(config)
@@ -257,7 +260,13 @@ def _report(output: str, manifest: dict[str, Any]) -> int:
     print(summary(output, manifest))
     if not manifest["unfinished"]:
         return DONE
-    if manifest["rows"].get("pending"):
+    causes = {cause for stage in manifest["stages"] for cause in stage.get("waiting", ())}
+    if "budget" in causes:
+        remedy = (
+            f"The budget of ${manifest['config']['budget_usd']:g} is spent. Answers so far are in the cache; the same"
+            " command again spends as much on what is missing."
+        )
+    elif manifest["rows"].get("pending"):
         remedy = (
             f"{manifest['rows']['pending']:,} requests wait in {output}/pending: webscale-rl batch submit {output}"
             " sends them, and batch collect fetches the answers for the next run of the same command; or add --wait."

@@ -139,6 +139,7 @@ class RunConfig(_Settings):
       concurrency: model requests in flight, over all workers together.
       llm_mode: "online" calls the models. "batch" calls none: what the cache lacks is written to `pending/`, for the
         provider's batch API.
+      budget_usd: dollars that one invocation may spend on models, over all workers together; null is no limit.
       calls: "reference" asks as the paper does, twice a document and twice a pair. "merged" asks thrice a document for
         the same verdicts: screen with classify, then all its pairs, then all judgements.
       limits: what providers allow, by the name of the model.
@@ -163,6 +164,7 @@ class RunConfig(_Settings):
     checks: CheckLimits = CheckLimits()
     models: Models = Models()
     llm_mode: Literal["online", "batch"] = "online"
+    budget_usd: Annotated[float, Field(gt=0)] | None = None
     calls: Calls = "reference"
     concurrency: Annotated[int, Field(ge=1, le=100_000)] = 64
     limits: dict[NonEmpty, ModelLimits] = {}

@@ -9,8 +9,8 @@ from typing import Any, Final
 from schemas.config import DOCUMENT_STAGES, STAGES
 
 Counts = Counter[tuple[str, ...]]
-"""Keys are (stage, door), (stage, "reason", NAME), (stage, "failure", CLASS), (stage, "fan_out"),
-(stage, "figure", NAME) or (stage, "usage", MODEL, FIELD)."""
+"""Keys are (stage, door), (stage, "reason", NAME), (stage, "failure", CLASS), (stage, "waiting", CAUSE),
+(stage, "fan_out"), (stage, "figure", NAME) or (stage, "usage", MODEL, FIELD)."""
 
 DOORS: Final = ("kept", "rejected", "errors", "pending")
 """By exactly one of these every input of a stage leaves."""
@@ -50,6 +50,7 @@ class StageCounts:
     pending: int
     reasons: dict[str, int]
     failures: dict[str, int]
+    waiting: dict[str, int] = field(default_factory=dict)
     fan_out: int | None = None
     figures: dict[str, int] = field(default_factory=dict)
 
@@ -76,6 +77,8 @@ class StageCounts:
             "reasons": self.reasons,
             "failures": self.failures,
         }
+        if self.waiting:
+            entry["waiting"] = self.waiting
         if self.fan_out is not None:
             entry["fan_out"] = self.fan_out
         if self.figures:
@@ -100,6 +103,7 @@ def stage_counts(counts: Counts, stage: str) -> StageCounts:
         pending=counts[stage, "pending"],
         reasons=by_name("reason"),
         failures=by_name("failure"),
+        waiting=by_name("waiting"),
         fan_out=counts[stage, "fan_out"] if stage == "classify" else None,
         figures={key[2]: n for key, n in sorted(counts.items()) if key[:2] == (stage, "figure")},
     )

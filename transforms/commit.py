@@ -54,7 +54,7 @@ class RunFacts:
 
 def unfinished(lines: list[StageCounts], max_error_share: float) -> list[str]:
     """Return why a run is not complete, a sentence each: pending work, or too many errors in a stage."""
-    reasons = [f"{line.stage}: {line.pending} pending" for line in lines if line.pending]
+    reasons = [f"{line.stage}: {line.pending} pending ({', '.join(line.waiting)})" for line in lines if line.pending]
     reasons.extend(
         f"{line.stage}: {line.errors} of {line.arrived} ended as errors, more than {max_error_share:.0%}"
         for line in lines

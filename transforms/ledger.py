@@ -123,6 +123,12 @@ class Ledger:
         for row in rows:
             self._counts[self._stage, "failure", row.error] += 1
 
+    def hold(self, causes: Sequence[str]) -> None:
+        """Count documents or pairs that wait for another run, by what they wait for."""
+        self.count("pending", len(causes))
+        for cause in causes:
+            self._counts[self._stage, "waiting", cause] += 1
+
     def wait(self, rows: Sequence[Pending]) -> None:
         """Enter requests that wait for a batch; the documents or pairs that wait with them are counted apart."""
         self._pending.extend(rows)

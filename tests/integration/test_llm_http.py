@@ -23,10 +23,11 @@ import pytest
 from schemas.answers import GenerateAnswer, Stage, json_schema
 from tests.model_server import Behaviour, ModelServer
 from tests.prepared_replies import GOOD, error, said, serving, settings
-from transforms.llm.client import Answered, ClientSettings, ModelClient, SharedClient, Unanswered
+from transforms.llm.client import Answered, ClientSettings, ModelClient, Unanswered
 from transforms.llm.preflight import PreflightError, check_models
 from transforms.llm.remote import RemoteEngine
 from transforms.llm.requests import Completion, Kind, ModelError, Request, Settings
+from transforms.llm.shared import SharedClient
 
 KEY = "sk-this-key-must-never-appear-0123456789"
 DOCUMENT = "The Forth Bridge opened in 1890 and carries a railway over the Firth of Forth."
@@ -409,7 +410,8 @@ import sys
 from pathlib import Path
 from tests.integration.test_llm_http import request
 from tests.prepared_replies import settings
-from transforms.llm.client import ClientSettings, SharedClient
+from transforms.llm.client import ClientSettings
+from transforms.llm.shared import SharedClient
 models = {"screen": settings(sys.argv[1]), "judge": settings(sys.argv[1], "openai/x")}
 shared = SharedClient(ClientSettings(models, sys.argv[2], 4))
 for outcome in shared.ask_all([request(), request("no", "judge")]).result():

@@ -20,9 +20,10 @@ import pytest
 from schemas.answers import JudgeAnswer, ScreenAnswer, Stage, json_schema
 from transforms.llm.cache import CacheError, Entry
 from transforms.llm.cache.local import LocalCache
-from transforms.llm.client import Answered, ClientSettings, ModelClient, SharedClient, Unanswered
+from transforms.llm.client import Answered, ClientSettings, ModelClient, Unanswered
 from transforms.llm.rates import Limits
 from transforms.llm.requests import Completion, Kind, ModelError, Request, Settings
+from transforms.llm.shared import SharedClient
 
 GOOD = Completion('{"thought": "t", "qualified": true}', "stop", 100, 10, 40, 2.5e-5)
 PROSE = Completion("Well, let me think.", "stop", 100, 5)
@@ -292,7 +293,7 @@ def test_a_refused_key_or_unknown_model_breaks_the_endpoint(tmp_path: Path, kind
     first, second, known = ask(tmp_path, engine, request("a"), request("b"), request("known"))
     assert isinstance(first, Unanswered) and isinstance(second, Unanswered)
     assert (first.kind, first.attempts) == (kind, 1)
-    assert (second.kind, second.attempts) == (Kind.AUTH, 0)
+    assert (second.kind, second.attempts) == (kind, 0)
     assert f"it is {kind.value}" in str(second)
     assert "calls" not in usage(second)
     assert engine.calls == 1
@@ -511,7 +512,7 @@ FORGOTTEN = """
 import asyncio, json, sys
 from tests.unit.test_llm_client import TEXT, embedded, request
 from pathlib import Path
-from transforms.llm.client import SharedClient
+from transforms.llm.shared import SharedClient
 shared = SharedClient(embedded(Path(sys.argv[1])))
 print(json.dumps([outcome.call.model for outcome in shared.ask_all([request(TEXT)]).result()]))
 pending = shared.submit(lambda client: asyncio.sleep(60))

@@ -95,14 +95,14 @@ def test_each_slot_leaves_by_its_own_door() -> None:
     (error,) = decided.failed
     assert (error.pair_id, error.error, error.attempts) == (document("b").slots[0].pair_id, "refused", 4)
     assert error.message == "what went wrong"
-    assert decided.pending == 1
+    assert decided.pending == (Kind.AUTH,)
 
 
 def test_a_document_without_an_answer_is_an_error_or_pending() -> None:
     for rule in (ScreenDocuments(PROMPTS), ClassifyDomain(PROMPTS)):
         (error,) = rule.decide(document(), [unanswered(Kind.INVALID)]).failed
         assert (error.doc_id, error.pair_id, error.stage, error.error) == ("d1", None, rule.stage, "invalid")
-        assert rule.decide(document(), [unanswered(Kind.UNKNOWN_MODEL)]).pending == 1
+        assert rule.decide(document(), [unanswered(Kind.UNKNOWN_MODEL)]).pending == (Kind.UNKNOWN_MODEL,)
 
 
 def test_half_a_surrogate_in_a_servers_words_does_not_harm_the_row() -> None:

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import dataclasses
-import json
+import contextlib
 import random
-import threading
 import time
-import weakref
-from collections.abc import Callable, Coroutine, Mapping, Sequence
-from concurrent.futures import Future
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from pydantic import BaseModel
 
@@ -20,15 +16,16 @@ from schemas.answers import Stage
 from schemas.counts import Counts
 from schemas.records import Call
 from transforms.llm.batch.failed import WAITS, Failure
+from transforms.llm.budget import Budget
 from transforms.llm.cache import Entry, backlog, open_cache, request_key
 from transforms.llm.endpoint import Endpoint
 from transforms.llm.learnt_rate import LearntRate
 from transforms.llm.limiter import Clock, Retries, Sleep, Window
 from transforms.llm.parsing import parse_answer
-from transforms.llm.prices import Price, charged
+from transforms.llm.prices import FREE, Price, charged, price_at
 from transforms.llm.rates import Arrivals, Limits, LocalArrivals, Pace
 from transforms.llm.remote import DEFAULT_TIMEOUT_S, RemoteEngine
-from transforms.llm.requests import BROKEN, Completion, Engine, Kind, ModelError, Request, Settings
+from transforms.llm.requests import HOPELESS, Completion, Engine, Kind, ModelError, Request, Settings
 from transforms.llm.usage import Meter, Sample
 
 if TYPE_CHECKING:
@@ -55,6 +52,7 @@ class ClientSettings:
       limits: of each model that has any, by its name; its requests at one place and with one key share them.
       batch: for a client that leaves all calls to batches, the file of requests on which batches have failed for good
         (`read_failed`); None for one that calls.
+      budget_usd: dollars that this process may spend, None for any number; all models must have a price.
       prices: of each model whose price is configured, by its name.
       limiter: the Redis by which all workers share the rates in `limits` (see `RedisLimiter`), None without one.
     """
@@ -66,6 +64,7 @@ class ClientSettings:
     timeout_s: float = DEFAULT_TIMEOUT_S
     limits: Mapping[str, Limits] = field(default_factory=dict)
     prices: Mapping[str, Price] = field(default_factory=dict)
+    budget_usd: float | None = None
     limiter: str | None = field(default=None, repr=False)  # may hold a password
     batch: str | None = None
 
@@ -160,6 +159,7 @@ class ModelClient:
         self._clock, self._sleep, self._random = clock, sleep, random
         self._places = asyncio.Semaphore(settings.concurrency)
         self._limiter = None if settings.limiter is None else _redis_limiter(settings.limiter, clock, sleep)
+        self._budget = None if settings.budget_usd is None else Budget(settings.budget_usd)
         self._endpoints: dict[tuple[str, str | None, str | None], Endpoint] = {}
         self._failed = None if settings.batch is None else _given_up(settings.batch)
         self._in_flight: dict[str, asyncio.Task[Answered | Unanswered]] = {}
@@ -258,7 +258,6 @@ class ModelClient:
         except ModelError as error:
             meter.failed(error.kind)
             return "", error
-        completion = charged(completion, settings, self._settings.prices)
         meter.paid(request, completion)
         outcome = _parsed(request, completion)
         valid = isinstance(outcome, BaseModel)
@@ -276,14 +275,28 @@ class ModelClient:
         async with endpoint.call(request, settings) as reserved:
             endpoint.check()
             try:
-                with meter.call():
-                    completion = await _guarded(self._remote, request, settings)
+                completion = await self._pay(request, settings, meter)
             except ModelError as error:
-                if error.kind in BROKEN:
+                if error.kind in HOPELESS:
                     endpoint.broken = endpoint.broken or error
                 raise
             endpoint.settle(request, reserved, completion)
             return completion
+
+    async def _pay(self, request: Request, settings: Settings, meter: Meter) -> Completion:
+        """Call a model that is not embedded, within the budget."""
+        async with self._covered(request, settings):
+            with meter.call():
+                completion = await _guarded(self._remote, request, settings)
+            completion = charged(completion, settings, self._settings.prices)
+            if self._budget is not None:
+                self._budget.spend(request, completion)
+        return completion
+
+    def _covered(self, request: Request, settings: Settings) -> contextlib.AbstractAsyncContextManager[None]:
+        if self._budget is None:
+            return contextlib.nullcontext()
+        return self._budget.hold(request, settings, price_at(settings, self._settings.prices) or FREE)
 
     def _endpoint(self, settings: Settings) -> Endpoint:
         identity = (settings.model, settings.api_base, settings.api_key_env)
@@ -347,83 +360,3 @@ def _shared(outcome: Answered | Unanswered, request: Request, call: Call) -> Ans
         return Unanswered(outcome, call, meter.counts, 0)
     meter.cache_hit()
     return Answered(outcome.answer, call, meter.counts)
-
-
-class _Host:
-    """A `ModelClient` on an event loop of its own, in a thread that ends when the host is collected or closed."""
-
-    def __init__(self, settings: ClientSettings) -> None:
-        client = ModelClient(settings)
-        started: Future[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = Future()
-        # The thread holds no reference to the host, or the host would never be collected.
-        thread = threading.Thread(target=_run, args=(client, started), name="model-client", daemon=True)
-        thread.start()
-        self.client = client
-        self.loop, stop = started.result()
-        self.close = weakref.finalize(self, _stop, thread, self.loop, stop)
-
-
-def _run(client: ModelClient, started: Future[tuple[asyncio.AbstractEventLoop, asyncio.Event]]) -> None:
-    try:
-        asyncio.run(_serve(client, started))
-    except BaseException as error:
-        if started.done():
-            raise
-        started.set_exception(error)
-
-
-async def _serve(client: ModelClient, started: Future[tuple[asyncio.AbstractEventLoop, asyncio.Event]]) -> None:
-    stop = asyncio.Event()
-    started.set_result((asyncio.get_running_loop(), stop))
-    try:
-        await stop.wait()
-    finally:
-        await client.close()
-
-
-def _stop(thread: threading.Thread, loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:
-    if not loop.is_closed():
-        loop.call_soon_threadsafe(stop.set)
-    if thread is not threading.current_thread():
-        thread.join()
-
-
-_HOSTS: Final[weakref.WeakValueDictionary[str, _Host]] = weakref.WeakValueDictionary()
-_HOSTS_LOCK: Final = threading.Lock()
-
-
-class SharedClient:
-    """The one client of a process for given settings, for use from any thread.
-
-    All instances with equal settings share one event loop, one cache index, one set of limits; these end when the last
-    instance is closed or collected. Made in a DoFn's `setup`, never pickled with it.
-
-    Raises:
-      ValueError, CacheError: as `ModelClient`.
-    """
-
-    def __init__(self, settings: ClientSettings) -> None:
-        name = json.dumps(dataclasses.asdict(settings), sort_keys=True)
-        with _HOSTS_LOCK:
-            host = _HOSTS.get(name)
-            if host is None:
-                host = _HOSTS[name] = _Host(settings)
-        self._host: _Host | None = host
-
-    def ask_all(self, requests: Sequence[Request]) -> Future[list[Answered | Unanswered]]:
-        """Ask requests side by side; the future holds their outcomes in their order, and raises only `CacheError`."""
-        return self.submit(lambda client: client.ask_all(requests))
-
-    def submit(self, job: Callable[[ModelClient], Coroutine[Any, Any, T]]) -> Future[T]:
-        """Run `job(client)` on the client's event loop.
-
-        Raises:
-          RuntimeError: the client is closed.
-        """
-        if self._host is None:
-            raise RuntimeError("the shared client is closed; make another")
-        return asyncio.run_coroutine_threadsafe(job(self._host.client), self._host.loop)
-
-    def close(self) -> None:
-        """Give up this instance's share. What is in flight is cancelled when nobody else holds one."""
-        self._host = None

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 from transforms.llm.learnt_rate import LearntRate
 from transforms.llm.limiter import Window
 from transforms.llm.rates import Pace
-from transforms.llm.requests import Completion, Kind, ModelError, Request, Settings
+from transforms.llm.requests import Completion, ModelError, Request, Settings
 
 
 class Endpoint:
@@ -33,7 +33,7 @@ class Endpoint:
     def check(self) -> None:
         """Raise `ModelError` where an earlier call has shown that no call can succeed."""
         if self.broken is not None:
-            raise ModelError(Kind.AUTH, f"not asked, since an earlier call failed: {self.broken}"[:300])
+            raise ModelError(self.broken.kind, f"not asked, since an earlier call failed: {self.broken}"[:300])
 
     @contextlib.asynccontextmanager
     async def call(self, request: Request, settings: Settings) -> AsyncIterator[float]:

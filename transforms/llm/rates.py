@@ -120,13 +120,17 @@ class TokenEstimate:
 
     def tokens(self, request: Request, settings: Settings) -> float:
         """Return the tokens to reserve."""
+        return sum(self.expected(request, settings))
+
+    def expected(self, request: Request, settings: Settings) -> tuple[float, float]:
+        """Return the tokens of a request's prompt and of its answer."""
         stage = request.stage
         answers = self._answers[stage]
         if not answers:
             answer = float(settings.max_tokens or UNKNOWN_ANSWER_TOKENS)
-            return request.characters * PROMPT_TOKENS_A_CHARACTER + answer
+            return request.characters * PROMPT_TOKENS_A_CHARACTER, answer
         a_character = self._prompt_tokens[stage] / self._characters[stage]
-        return request.characters * a_character + self._answer_tokens[stage] / answers
+        return request.characters * a_character, self._answer_tokens[stage] / answers
 
     def learn(self, request: Request, completion: Completion) -> None:
         """Take note of what an answer took."""

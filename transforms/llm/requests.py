@@ -125,10 +125,10 @@ class Kind(str, enum.Enum):
     BUDGET = "budget"
 
 
-BROKEN: Final = frozenset({Kind.AUTH, Kind.UNKNOWN_MODEL})
-"""Failures of an endpoint and not of the request: no other call can succeed there."""
-PENDING: Final = BROKEN | {Kind.BATCH, Kind.BUDGET}
-"""What keeps a request for another run: a key or a model that works, the answers of a batch, more money."""
+HOPELESS: Final = frozenset({Kind.AUTH, Kind.UNKNOWN_MODEL, Kind.BUDGET})
+"""Failures of an endpoint and not of the request: no other call will succeed there."""
+PENDING: Final = HOPELESS | {Kind.BATCH}
+"""What keeps a request for another run: a key or a model that works, more money, the answers of a batch."""
 
 
 class ModelError(Exception):

@@ -21,8 +21,9 @@ from schemas.answers import MERGED, Calls, NumberedAnswers, Stage, json_schema, 
 from schemas.records import Call, Document, Failed, Pending, Rejected, Slot, StageNames
 from transforms.ledger import PENDING as PENDING_DOOR
 from transforms.ledger import SIDE_DOORS, Doors, LedgerDoFn, doors, windowed
-from transforms.llm.client import Answered, ClientSettings, SharedClient, Unanswered
+from transforms.llm.client import Answered, ClientSettings, Unanswered
 from transforms.llm.requests import PENDING, Kind, ModelError, Request
+from transforms.llm.shared import SharedClient
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,13 +34,13 @@ class Decision:
       document: what goes on (with the slots that do), or null.
       rejected: a row for each document or slot that a named rule turned away.
       failed: a row for each that could not be decided.
-      pending: how many wait for another run.
+      pending: why each that waits for another run does.
     """
 
     document: Document | None = None
     rejected: tuple[Rejected, ...] = ()
     failed: tuple[Failed, ...] = ()
-    pending: int = 0
+    pending: tuple[Kind, ...] = ()
 
 
 class Reject(NamedTuple):
@@ -88,7 +89,9 @@ class DocumentRule(Rule):
         (answered,) = answers
         settled, no = (document, answered) if isinstance(answered, ModelError) else self.settle(document, answered)
         if isinstance(no, ModelError):
-            return Decision(pending=1) if no.kind in PENDING else Decision(failed=(failed(self.stage, document, no),))
+            if no.kind in PENDING:
+                return Decision(pending=(no.kind,))
+            return Decision(failed=(failed(self.stage, document, no),))
         return Decision(settled) if no is None else Decision(rejected=(rejected(self.stage, settled, no),))
 
 
@@ -159,7 +162,7 @@ def settle_slots(
         document=dataclasses.replace(document, slots=kept) if kept else None,
         rejected=tuple(rejected(stage, document, no, slot) for slot, no in outcomes if isinstance(no, Reject)),
         failed=tuple(failed(stage, document, no, slot) for slot, no in errors if no.kind not in PENDING),
-        pending=sum(no.kind in PENDING for _, no in errors),
+        pending=tuple(no.kind for _, no in errors if no.kind in PENDING),
     )
 
 
@@ -261,7 +264,7 @@ class DecidingDoFn(LedgerDoFn):
         """Count a decision and yield its document, which holds `units` units, and full tables of the side doors."""
         self.ledger.reject(decision.rejected)
         self.ledger.fail(decision.failed)
-        self.ledger.count("pending", decision.pending)
+        self.ledger.hold([kind.value for kind in decision.pending])
         if decision.document is not None:
             self.ledger.count("kept", units)
             if self.stage == "classify":

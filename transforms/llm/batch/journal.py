@@ -15,7 +15,7 @@ import uuid
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Final, Literal
+from typing import Final, Literal, get_args
 
 from schemas.answers import Stage, Task
 from transforms.files import delete, list_files, read_json, read_lines, replacing, write_text
@@ -38,7 +38,8 @@ FILE_BYTES: Final = 190 * 2**20
 FIGURES: Final = ("answered", "invalid", "failed", "missing", "prompt_tokens", "completion_tokens", "cost_nano_usd")
 """What is counted of a batch that is over: requests by how they ended, and what its answers took.
 
-missing: requests that the batch did not come to. cost_nano_usd: billionths of a dollar, see `usage`.
+missing: requests that the batch did not come to. cost_nano_usd: billionths of a dollar, see `usage`. Beside these there
+are STAGE_answers and STAGE_tokens of the stages that were answered.
 """
 
 
@@ -181,6 +182,14 @@ class Journal:
         for batch in self.batches():
             total.update({"batches": 1, "requests": batch.requests, **batch.figures})
         return dict(total)
+
+    def answer_tokens(self) -> dict[Stage, float]:
+        """Return the mean length in tokens of each stage's answers, where there were any."""
+        total = self.figures()
+        stages: tuple[Stage, ...] = get_args(Stage)
+        return {
+            stage: total[f"{stage}_tokens"] / answers for stage in stages if (answers := total.get(f"{stage}_answers"))
+        }
 
     def forgive(self) -> None:
         """Forget all failures, so that what met them is asked anew."""

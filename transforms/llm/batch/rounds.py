@@ -24,10 +24,11 @@ from transforms.llm.batch.failed import Attempts, Failure
 from transforms.llm.batch.journal import FIGURES, Asked, Batch, Journal, Status
 from transforms.llm.batch.provider import Look, Provider
 from transforms.llm.batch.wire import read_result
+from transforms.llm.budget import BatchBudget
 from transforms.llm.cache import Entry, ResponseCache, open_cache
 from transforms.llm.parsing import parse_answer
 from transforms.llm.prices import Price, charged
-from transforms.llm.requests import BROKEN, Completion, Kind, ModelError, Request, Settings
+from transforms.llm.requests import HOPELESS, Completion, Kind, ModelError, Request, Settings
 
 SETTLE_S: Final = 10.0
 """How long a call that a dead process made may take to show at the provider."""
@@ -62,17 +63,26 @@ def _rows(file: pq.ParquetFile) -> Iterator[tuple[str, str]]:
         yield from zip(batch.column("id").to_pylist(), batch.column("request").to_pylist(), strict=True)
 
 
-def prepare(journal: Journal, output: str, models: Mapping[Stage, Settings], *, offline: bool = False) -> list[Batch]:
+def prepare(
+    journal: Journal,
+    output: str,
+    models: Mapping[Stage, Settings],
+    *,
+    budget: BatchBudget | None = None,
+    offline: bool = False,
+) -> list[Batch]:
     """Write batches of the requests that wait and are not under way; one that had no valid answer says what was wrong.
 
     Args:
       models: how the model of each stage is called.
+      budget: what the requests may cost; those it does not cover go on waiting.
       offline: whether the batches are for `vllm run-batch`.
     """
     failures = journal.failures()
     requests = (
         (key, _again(request, failures.get(key)), models[request.stage])
         for key, request in waiting_requests(output, journal.taken())
+        if budget is None or budget.covers(request, models[request.stage])
     )
     return journal.add(requests, offline=offline, now=time.time())
 
@@ -203,7 +213,7 @@ class _Harvest:
             return
         if isinstance(outcome, Completion):
             await self._keep(known, charged(outcome, self.batch.settings, self.prices, batch=True), cache)
-        elif outcome.kind in BROKEN:  # says nothing about the request, which waits for another batch
+        elif outcome.kind in HOPELESS:  # says nothing about the request, which waits for another batch
             self.broken = str(outcome)
         else:
             self._fail(key, outcome)
@@ -231,6 +241,8 @@ class _Harvest:
         self.figures["answered" if valid else "invalid"] += 1
         self.figures["prompt_tokens"] += completion.prompt_tokens
         self.figures["completion_tokens"] += completion.completion_tokens
+        self.figures[f"{asked.stage}_answers"] += 1
+        self.figures[f"{asked.stage}_tokens"] += completion.completion_tokens
         self.figures["cost_nano_usd"] += round(completion.cost_usd * 1e9)
         if isinstance(answer, ModelError):
             self.failures[asked.key] = Failure(answer.kind, str(answer), reply=completion.text)
