@@ -103,7 +103,8 @@ def batch(options: BatchOptions) -> int:
             if options.action == "submit":
                 _settle(journal, options)
                 budget = _budget(journal, config, journal.figures()["cost_nano_usd"])
-                prepare(journal, output, settings_of(config), budget=budget, offline=options.offline)
+                models, cache = settings_of(config), config.cache_directory
+                prepare(journal, output, cache, models, budget=budget, offline=options.offline)
                 _send(journal, courier)
             elif options.action == "collect":
                 _collect(journal, courier)
@@ -147,7 +148,8 @@ def answered(output: str, config: RunConfig, cost_before: int) -> bool:
     journal = Journal(output)
     courier = Courier(journal, config.cache_directory, prices_of(config))
     try:
-        prepare(journal, output, settings_of(config), budget=_budget(journal, config, cost_before))
+        budget = _budget(journal, config, cost_before)
+        prepare(journal, output, config.cache_directory, settings_of(config), budget=budget)
         under_way = {batch.name for batch in journal.open()}
         if not under_way:
             print(f"The budget of ${config.budget_usd or 0:g} covers no more of the requests in {output}/pending.")
@@ -214,7 +216,7 @@ def _settle(journal: Journal, options: BatchOptions) -> None:
     name = options.sent[0] if options.sent else options.resend
     if name is None:
         return
-    unsure = {each.name: each for each in journal.batches() if each.status == "sending"}
+    unsure = {each.name: each for each in journal.batches() if each.status in ("sending", "sent") and not each.offline}
     if name not in unsure:
         raise UsageError(f"no batch {name} of {options.run} is in doubt; {', '.join(unsure) or 'none is'}")
     journal.settle(unsure[name], options.sent[1] if options.sent else None, time.time())

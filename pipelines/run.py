@@ -76,7 +76,7 @@ def run(options: RunOptions) -> int:
         before = Journal(output).figures()["cost_nano_usd"] if options.wait else 0
         while options.wait and manifest["rows"].get("pending") and answered(output, config, before):
             manifest = _round(job)
-    return _report(output, manifest)
+    return _report(config, manifest)
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,7 +256,8 @@ def pipeline_of(options: PipelineOptions, run: Run) -> beam.Pipeline:
     return pipeline
 
 
-def _report(output: str, manifest: dict[str, Any]) -> int:
+def _report(config: RunConfig, manifest: dict[str, Any]) -> int:
+    output = config.output.rstrip("/")
     print(summary(output, manifest))
     if not manifest["unfinished"]:
         return DONE
@@ -271,6 +272,8 @@ def _report(output: str, manifest: dict[str, Any]) -> int:
             f"{manifest['rows']['pending']:,} requests wait in {output}/pending: webscale-rl batch submit {output}"
             " sends them, and batch collect fetches the answers for the next run of the same command; or add --wait."
         )
+    elif config.llm_mode == "batch":
+        remedy = "Answers so far are in the cache: mend the cause and add --retry-errors, which asks what failed again."
     else:
         remedy = (
             "Answers so far are in the cache: mend the cause and run the same command again, and only what is missing"

@@ -179,7 +179,13 @@ def sign(path: str, run_id: str) -> None:
 
 @contextlib.contextmanager
 def using(paths: Sequence[str], run_id: str) -> Iterator[None]:
-    """Sign what nobody else may use as long as the block runs; each path is the file of a signature."""
+    """Sign what nobody else may use as long as the block runs; each path is the file of a signature.
+
+    Raises:
+      UsageError: another process has signed since that was checked.
+    """
+    for path in paths:
+        _check_idle(path)
     try:
         for path in paths:
             sign(path, run_id)

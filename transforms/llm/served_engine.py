@@ -131,8 +131,11 @@ def completion_of(body: Any, settings: Settings) -> Completion:
         message = choice["message"]
         usage = body.get("usage") or {}
         details = usage.get("prompt_tokens_details") or {}
+        text = message.get("content") or ""
+        if not isinstance(text, str):
+            raise TypeError(f"its content is a {type(text).__name__}")
         return Completion(
-            text=message.get("content") or "",
+            text=text,
             finish_reason=str(choice.get("finish_reason") or "stop"),
             prompt_tokens=int(usage.get("prompt_tokens") or 0),
             completion_tokens=int(usage.get("completion_tokens") or 0),
@@ -141,5 +144,6 @@ def completion_of(body: Any, settings: Settings) -> Completion:
         )
     except (ValueError, KeyError, IndexError, TypeError, AttributeError) as error:
         said = body[:200] if isinstance(body, str) else json.dumps(body)[:200]
-        message = redact(f"{settings.api_base} answered no chat completion ({type(error).__name__}): {said}", settings)
+        where = settings.api_base or settings.model
+        message = redact(f"{where} answered no chat completion ({type(error).__name__}): {said}", settings)
         raise ModelError(Kind.TRANSIENT, message) from None

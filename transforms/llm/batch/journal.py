@@ -139,7 +139,8 @@ class Journal:
     def settle(self, batch: Batch, batch_id: str | None, now: float) -> None:
         """Write down that the provider has a batch under an id, or, with None, that it has not."""
         status: Status = "ready" if batch_id is None else "sent"
-        self.save(dataclasses.replace(batch, status=status, batch_id=batch_id, since=now))
+        file_id = batch.file_id if batch_id else None  # what took no batch may have lost the file as well
+        self.save(dataclasses.replace(batch, status=status, batch_id=batch_id, file_id=file_id, since=now))
 
     def path(self, batch: Batch, suffix: str) -> str:
         """Return the path of a batch's file."""
@@ -217,7 +218,8 @@ class Journal:
         return done + [self._write(place, part, offline, now) for place, part in parts.items()]
 
     def _write(self, place: _Place, part: _Part, offline: bool, now: float) -> Batch:
-        name = f"{datetime.datetime.fromtimestamp(now, datetime.timezone.utc):%Y%m%dT%H%M%SZ}-{uuid.uuid4().hex[:8]}"
+        # To the microsecond, since the order of names is that of batches, and a server of one's own is quick.
+        name = f"{datetime.datetime.fromtimestamp(now, datetime.timezone.utc):%Y%m%dT%H%M%S%fZ}-{uuid.uuid4().hex[:8]}"
         batch = Batch(name, *place, len(part.asked), "ready", now, offline)
         for suffix, lines in (("input.jsonl", part.lines), ("asked.jsonl", part.asked)):
             with replacing(self.path(batch, suffix)) as stream:
@@ -226,10 +228,14 @@ class Journal:
         return batch
 
     def _sweep(self) -> None:
-        """Delete the files of batches that were never finished."""
+        """Delete what a process that died has left: of batches that were never written, and files half written."""
         known = {batch.name for batch in self.batches()}
-        files = list_files(f"{self.directory}/*.jsonl")
-        delete([path for path in files if posixpath.basename(path).partition(".")[0] not in known])
+        stray = [
+            path
+            for path in list_files(f"{self.directory}/*.jsonl*")
+            if path.endswith(".tmp") or posixpath.basename(path).partition(".")[0] not in known
+        ]
+        delete(stray)
 
 
 def write_failed(path: str, failures: Mapping[str, Failure]) -> None:

@@ -79,14 +79,15 @@ class Provider:
         return str(batch.id)
 
     def find(self, file_id: str, name: str) -> str | None:
-        """Return the batch of that tag, or on that file (Vertex AI keeps no tags), that may be answered, or None.
+        """Return the batch of that tag, or on that file (Vertex AI keeps no tags), that has answers or may, or None.
 
         Raises:
           ModelError: of the kind `UNKNOWN_MODEL` where the provider does not list its batches.
         """
         for batch in self._listed():
             tagged = (getattr(batch, "metadata", None) or {}).get(TAG) == name
-            if (tagged or batch.input_file_id == file_id) and batch.status not in _LOST:
+            answered = batch.status not in _LOST or (batch.status == "cancelled" and batch.output_file_id)
+            if (tagged or batch.input_file_id == file_id) and answered:
                 return str(batch.id)
         return None
 

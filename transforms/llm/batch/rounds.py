@@ -11,14 +11,14 @@ import contextlib
 import dataclasses
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 import pyarrow.parquet as pq
 from pydantic import BaseModel
 
-from schemas.answers import Stage
+from schemas.answers import Stage, Task
 from transforms.files import exists, list_files, open_parquet, read_lines
 from transforms.llm.batch.failed import Attempts, Failure
 from transforms.llm.batch.journal import FIGURES, Asked, Batch, Journal, Status
@@ -66,6 +66,7 @@ def _rows(file: pq.ParquetFile) -> Iterator[tuple[str, str]]:
 def prepare(
     journal: Journal,
     output: str,
+    cache: str,
     models: Mapping[Stage, Settings],
     *,
     budget: BatchBudget | None = None,
@@ -73,18 +74,37 @@ def prepare(
 ) -> list[Batch]:
     """Write batches of the requests that wait and are not under way; one that had no valid answer says what was wrong.
 
+    What is answered or given up by now, for `pending/` is of the last run, is left out.
+
     Args:
+      cache: where answers are kept.
       models: how the model of each stage is called.
       budget: what the requests may cost; those it does not cover go on waiting.
       offline: whether the batches are for `vllm run-batch`.
     """
     failures = journal.failures()
-    requests = (
-        (key, _again(request, failures.get(key)), models[request.stage])
-        for key, request in waiting_requests(output, journal.taken())
-        if budget is None or budget.covers(request, models[request.stage])
-    )
-    return journal.add(requests, offline=offline, now=time.time())
+    over = {key for key, attempts in failures.items() if attempts.over}
+    with contextlib.closing(open_cache(cache)) as kept:
+        requests = (
+            (key, _again(request, failures.get(key)), models[request.stage])
+            for key, request in waiting_requests(output, journal.taken() | over)
+            if not _is_kept(kept, key, request.task, request.count)
+            and (budget is None or budget.covers(request, models[request.stage]))
+        )
+        return journal.add(requests, offline=offline, now=time.time())
+
+
+def _is_kept(cache: ResponseCache, key: str, task: Task, count: int) -> bool:
+    """Return whether a run would find the answer; one that another version kept may be none by now."""
+    entry = cache.get(key)
+    return entry is not None and not isinstance(_parsed(task, entry.completion, count), ModelError)
+
+
+def _parsed(task: Task, completion: Completion, count: int) -> BaseModel | ModelError:
+    try:
+        return parse_answer(task, completion, count)
+    except ModelError as error:
+        return error
 
 
 def _again(request: Request, attempts: Attempts | None) -> Request:
@@ -100,12 +120,24 @@ class Courier:
       journal: the batches.
       cache: where answers are kept.
       prices: of each model whose price is configured, by its name.
+      provider: the batch API of a place.
+      clock, sleep: seconds since 1970, to be replaced in tests.
     """
 
-    def __init__(self, journal: Journal, cache: str, prices: Mapping[str, Price]) -> None:
+    def __init__(
+        self,
+        journal: Journal,
+        cache: str,
+        prices: Mapping[str, Price],
+        *,
+        provider: Callable[[Settings], Provider] = Provider,
+        clock: Callable[[], float] = time.time,
+        sleep: Callable[[float], object] = time.sleep,
+    ) -> None:
         self._journal = journal
         self._cache = cache
         self._prices = prices
+        self._new_provider, self._clock, self._sleep = provider, clock, sleep
         self._providers: dict[Settings, Provider] = {}
 
     def send(self, batch: Batch) -> Batch:
@@ -131,32 +163,36 @@ class Courier:
         if not batch.offline:
             return self._provider(batch).look(batch.batch_id or "")
         path = self._journal.path(batch, "output.jsonl")
-        done = sum(1 for _ in read_lines(path)) if exists(path) else 0
+        # A last line without its end is still being written.
+        done = sum(line.endswith(b"\n") and not line.isspace() for line in read_lines(path)) if exists(path) else 0
         over = done >= batch.requests
         return Look("completed" if over else "in_progress", done, (path,) if over else (), ())
 
     def collect(self, batch: Batch, look: Look) -> Batch:
         """Keep what a batch that is over has answered, and write down what came to nothing."""
-        if not look.files and look.status != "completed":
+        harvest = asyncio.run(self._harvest(batch, look))
+        if look.status != "completed" and not harvest.heard:
             if look.errors and all(code in _QUEUE_FULL for code, _ in look.errors):
                 return self._turn(batch, "ready", batch_id=None)
-            said = "; ".join(f"{code}: {message}" for code, message in look.errors[:3]) or f"it is {look.status}"
-            return self._turn(batch, "failed", error=said)
-        harvest = asyncio.run(self._harvest(batch, look))
+            said = "; ".join(f"{code}: {message}" for code, message in look.errors[:3])
+            return self._turn(batch, "failed", error=said or harvest.broken or f"it is {look.status}")
         self._journal.write_failures(batch, harvest.failures.items())
         return self._turn(batch, "collected", figures=dict(harvest.figures), error=harvest.broken)
 
     def _turn(self, batch: Batch, status: Status, **changes: object) -> Batch:
-        batch = dataclasses.replace(batch, status=status, since=time.time(), **changes)  # type: ignore[arg-type]
+        batch = dataclasses.replace(batch, status=status, since=self._clock(), **changes)  # type: ignore[arg-type]
         self._journal.save(batch)
         return batch
 
     def _provider(self, batch: Batch) -> Provider:
-        return self._providers.setdefault(batch.settings, Provider(batch.settings))
+        if batch.settings not in self._providers:
+            self._providers[batch.settings] = self._new_provider(batch.settings)
+        return self._providers[batch.settings]
 
     def _found(self, provider: Provider, batch: Batch) -> str | None:
         """Look for a batch whose sender died: its call may still be on its way."""
-        time.sleep(max(0.0, batch.since + SETTLE_S - time.time()))
+        # Never longer, should another machine's clock have been ahead.
+        self._sleep(min(SETTLE_S, max(0.0, batch.since + SETTLE_S - self._clock())))
         try:
             return provider.find(batch.file_id or "", batch.name)
         except ModelError as error:
@@ -169,7 +205,13 @@ class Courier:
 
     def _lines(self, batch: Batch, look: Look) -> Iterator[bytes]:
         for file in look.files:
-            yield from read_lines(file) if batch.offline else self._provider(batch).lines(file)
+            try:
+                lines = read_lines(file) if batch.offline else self._provider(batch).lines(file)
+            except ModelError as error:
+                if look.status == "completed" or error.kind is not Kind.UNKNOWN_MODEL:
+                    raise
+                continue  # Vertex AI names the file of a batch that came to nothing too
+            yield from (line for line in lines if line.strip())
 
     async def _harvest(self, batch: Batch, look: Look) -> _Harvest:
         asked = {each.key: each for each in self._journal.asked(batch)}
@@ -218,25 +260,25 @@ class _Harvest:
         else:
             self._fail(key, outcome)
 
+    @property
+    def heard(self) -> int:
+        """Requests of which the batch says how they ended."""
+        return sum(self.figures[name] for name in ("answered", "invalid", "failed"))
+
     def close(self, unheard: Iterable[str]) -> None:
         """Count what is missing; requests of which a batch that has done all says nothing have failed."""
         for key in unheard:
             self._fail(key, ModelError(Kind.TRANSIENT, "the batch ended without a word on this request"))
-        heard = sum(self.figures[name] for name in ("answered", "invalid", "failed"))
-        self.figures["missing"] = self.batch.requests - heard
+        self.figures["missing"] = self.batch.requests - self.heard
 
     def _fail(self, key: str, error: ModelError) -> None:
         self.figures["failed"] += 1
         self.failures[key] = Failure(error.kind, str(error))
 
     async def _keep(self, asked: Asked, completion: Completion, cache: ResponseCache) -> None:
-        answer: BaseModel | ModelError
-        try:
-            answer = parse_answer(asked.task, completion, asked.count)
-        except ModelError as error:
-            answer = error
+        answer = _parsed(asked.task, completion, asked.count)
         valid = not isinstance(answer, ModelError)
-        if cache.get(asked.key) is None:  # a process that died over this batch may have kept it
+        if not _is_kept(cache, asked.key, asked.task, asked.count):  # by a process that died over this batch
             await cache.put(asked.key, Entry(asked.stage, self.batch.model, asked.prompt, completion, valid))
         self.figures["answered" if valid else "invalid"] += 1
         self.figures["prompt_tokens"] += completion.prompt_tokens

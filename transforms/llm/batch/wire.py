@@ -29,7 +29,10 @@ def read_result(line: bytes, settings: Settings) -> tuple[str, Completion | Mode
     Raises:
       ValueError: the line is no result.
     """
-    fields = json.loads(line)
+    try:
+        fields = json.loads(line)
+    except RecursionError:
+        raise ValueError("too deeply nested") from None
     if not isinstance(fields, dict) or not isinstance(fields.get("custom_id"), str):
         raise ValueError("no object with a custom_id")
     key, response, error = fields["custom_id"], fields.get("response"), fields.get("error")
@@ -42,7 +45,9 @@ def read_result(line: bytes, settings: Settings) -> tuple[str, Completion | Mode
 
 
 def _answer(response: Mapping[str, Any], settings: Settings) -> Completion | ModelError:
-    status, body = int(response.get("status_code") or 200), response["body"]
+    status, body = response.get("status_code") or 200, response["body"]
+    if not isinstance(status, int):
+        raise ValueError(f"its status_code is {str(status)[:40]!r}")
     if status != 200:
         content = json.dumps(body).encode()
         # A response without a request has no address, which `of_response` asks for where there is no api_base.
