@@ -1,0 +1,412 @@
+"""Whole runs in batch mode against a model server's Files and Batches API, over real HTTP."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import socket
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipelines import batch as command
+from tests.model_server import Behaviour, ModelServer
+from tests.model_server.answers import REJECT_MARKER
+from tests.model_server.client import ask
+from tests.openai_clients import closing_clients
+from tests.support import manifest_of, prose, rows_of, stages_of, webscale_rl, write_corpus
+from transforms.llm.batch import journal, rounds
+from transforms.llm.batch.journal import Batch, Journal
+from transforms.llm.batch.provider import Provider
+from transforms.llm.requests import Kind, ModelError
+
+SECRET = "sk-this-is-a-secret-0123456789"
+WAIT = ("--llm-mode", "batch", "--wait")
+MIXED = {"429": 0.1, "500": 0.1, "timeout": 0.1, "prose": 0.1, "refusal": 0.1, "truncated": 0.1, "wrong_types": 0.1}
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Look at the provider often, and take a call that a dead process made for done."""
+    monkeypatch.setattr(command, "_FIRST_POLL_S", 0.02)
+    monkeypatch.setattr(rounds, "SETTLE_S", 0.0)
+    with closing_clients():
+        yield
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> str:
+    texts = [prose(number) for number in range(12)]
+    out = [f"{prose(number)} {REJECT_MARKER} is here." for number in range(12, 15)]
+    return write_corpus(tmp_path_factory.mktemp("corpus") / "corpus.parquet", texts + out)
+
+
+@pytest.fixture(scope="module")
+def online(corpus: str, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """The corpus, converted online both ways."""
+    outputs = {calls: tmp_path_factory.mktemp("online") / calls for calls in ("reference", "merged")}
+    with ModelServer() as server:
+        for calls, output in outputs.items():
+            assert run(corpus, output, server, "--calls", calls) == 0
+            assert len(rows_of(output, "qa")) > 15
+            assert len(rows_of(output, "rejected")) >= 3
+    return outputs
+
+
+def run(corpus: str, output: Path, server: ModelServer, *flags: str) -> int:
+    model = ("--model", "openai/test", "--api-base", server.base_url)
+    return webscale_rl("run", "--input", corpus, "--output", str(output), *model, *flags)
+
+
+def same_rows(one: Path, other: Path) -> None:
+    for directory in ("qa", "rejected", "errors"):
+        assert rows_of(one, directory) == rows_of(other, directory)
+    assert stages_of(one) == stages_of(other)
+
+
+def nothing_lost(output: Path) -> None:
+    for stage in stages_of(output).values():
+        assert stage["in"] == stage["kept"] + stage["rejected"] + stage["errors"] + stage["pending"]
+    for door in ("rejected", "errors"):
+        assert len(rows_of(output, door)) == sum(stage[door] for stage in stages_of(output).values())
+    assert stages_of(output)["read"]["in"] == 15
+
+
+def batches_of(output: Path) -> list[Batch]:
+    return Journal(str(output)).batches()
+
+
+def one_line(capsys: pytest.CaptureFixture[str]) -> str:
+    """Return what was said of an error: one line."""
+    err = [line for line in capsys.readouterr().err.splitlines() if line.startswith("webscale-rl: ")]
+    assert len(err) == 1
+    return err[0]
+
+
+@pytest.mark.parametrize("calls", ["reference", "merged"])
+def test_a_run_in_batches_gives_the_rows_of_one_online(
+    corpus: str, online: dict[str, Path], tmp_path: Path, calls: str
+) -> None:
+    output = tmp_path / "run"
+    with ModelServer(Behaviour(batch_seconds=0.05)) as server:
+        assert run(corpus, output, server, "--calls", calls, *WAIT) == 0
+        stats = server.stats()
+    same_rows(online[calls], output)
+    assert (output / "_SUCCESS").exists()
+    assert rows_of(output, "pending") == []
+    assert stats["repeated_bodies"] == 0
+    assert stats["batches"] == (4 if calls == "reference" else 3), "a batch a stage that asks"
+    assert stats["requests"] == stats["answered_bodies"], "nobody is called online"
+    figures = manifest_of(output)["batches"]
+    assert (figures["batches"], figures["answered"]) == (stats["batches"], stats["requests"])
+    assert figures["prompt_tokens"] > 0
+    assert [each.status for each in batches_of(output)] == ["collected"] * stats["batches"]
+    assert not list((output / "batch").glob("*.input.jsonl"))
+    assert not list((output / "batch").glob("in_use.json"))
+
+
+def test_a_round_at_a_time_gives_the_same_and_sends_nothing_twice(
+    corpus: str, online: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    output, flags = tmp_path / "run", ("--calls", "merged", "--llm-mode", "batch")
+    with ModelServer() as server:
+        for number in range(1, 4):
+            assert run(corpus, output, server, *flags) == 3
+            pending = len(rows_of(output, "pending"))
+            said = capsys.readouterr().err
+            assert f"{pending} requests wait in {output}/pending: webscale-rl batch submit {output} sends them" in said
+            assert not (output / "_SUCCESS").exists()
+            assert webscale_rl("batch", "submit", str(output)) == 3
+            assert webscale_rl("batch", "submit", str(output)) == 3
+            assert webscale_rl("batch", "status", str(output)) == 3
+            while webscale_rl("batch", "collect", str(output)) == 3:
+                pass
+            said = capsys.readouterr().out
+            assert f"{pending} answered, 0 invalid, 0 failed, 0 missing" in said
+            assert webscale_rl("batch", "submit", str(output)) == 0, "all of pending/ is answered by now"
+            assert webscale_rl("batch", "collect", str(output)) == 0
+            assert server.stats()["batches"] == number
+        assert run(corpus, output, server, *flags) == 0
+        assert server.stats()["repeated_bodies"] == 0
+    same_rows(online["merged"], output)
+
+
+def test_faults_end_and_lose_nothing_and_what_failed_is_asked_again_on_demand(
+    corpus: str,
+    online: dict[str, Path],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(journal, "FILE_REQUESTS", 10)
+    output, flags = tmp_path / "run", ("--calls", "merged", "--until", "generate", *WAIT)
+    with ModelServer(Behaviour(faults=MIXED, batch_expired=0.1, seed=2)) as server:
+        assert run(corpus, output, server, *flags) == 3
+        stats = server.stats()
+        assert set(stats["faults"]) == set(MIXED)
+        assert stats["repeated_bodies"] == 0
+        assert not (output / "_SUCCESS").exists()
+        assert "mend the cause and add --retry-errors" in capsys.readouterr().err
+        nothing_lost(output)
+        stages = stages_of(output)
+        assert sum(stage["pending"] for stage in stages.values()) == 0
+        kinds = Counter(row["error"] for row in rows_of(output, "errors"))
+        assert "refused" in kinds
+        assert set(kinds) <= {"refused", "invalid", "truncated", "transient", "throttled"}
+        assert {row["attempts"] for row in rows_of(output, "errors")} == {1, 2, 3}
+        figures = manifest_of(output)["batches"]
+        assert figures["missing"] > 0, "a batch of ten expires before its last request"
+        assert figures["requests"] == sum(figures[name] for name in ("answered", "invalid", "failed", "missing"))
+
+        assert run(corpus, output, server, *flags) == 3
+        assert server.stats()["requests"] == stats["requests"], "what was given up is not asked again by itself"
+
+        server.set_faults({})
+        assert run(corpus, output, server, *flags, "--retry-errors") == 0
+        assert server.stats()["repeated_bodies"] == 0
+    assert rows_of(output, "errors") == []
+    nothing_lost(output)
+    assert stages_of(output) == {name: stages_of(online["merged"])[name] for name in stages_of(output)}
+
+
+def test_errors_within_the_share_leave_a_complete_run_that_can_be_reopened(corpus: str, tmp_path: Path) -> None:
+    output, config = tmp_path / "run", tmp_path / "run.yaml"
+    config.write_text("max_error_share: 0.9\n")
+    flags = ("--config", str(config), "--until", "screen")
+    with ModelServer(Behaviour(faults={"refusal": 0.4}, seed=1)) as server:
+        assert run(corpus, output, server, *flags, *WAIT) == 0
+        errors = len(rows_of(output, "errors"))
+        assert 0 < errors < 15
+        assert {row["error"] for row in rows_of(output, "errors")} == {"refused"}
+        server.set_faults({})
+        assert run(corpus, output, server, *flags, *WAIT, "--retry-errors") == 0
+        stats = server.stats()
+    assert rows_of(output, "errors") == []
+    assert len(rows_of(output, "documents")) == 12
+    assert rows_of(output, "pending") == []
+    assert stats["requests"] == 15 + errors
+    assert stats["repeated_bodies"] == 0
+
+
+def answer_like_vllm(path: Path, server: ModelServer) -> str:
+    """Return what `vllm run-batch` makes of a file of requests."""
+    requests = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    answers = ask(server, *(each["body"] for each in requests))
+    lines = []
+    for number, (each, (status, _, body)) in enumerate(zip(requests, answers, strict=True)):
+        response = {"status_code": status, "request_id": f"vllm-batch-{number}", "body": body}
+        lines.append({"id": f"vllm-{number}", "custom_id": each["custom_id"], "response": response, "error": None})
+    return "".join(json.dumps(line) + "\n" for line in lines)
+
+
+def test_files_for_vllm_go_there_and_come_back(corpus: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    output, flags = tmp_path / "run", ("--until", "screen", "--llm-mode", "batch")
+    with ModelServer() as server:
+        assert run(corpus, output, server, *flags) == 3
+        capsys.readouterr()
+        assert webscale_rl("batch", "submit", str(output), "--files") == 3
+        told = re.search(r"vllm run-batch -i (\S+) -o (\S+) --model test$", capsys.readouterr().out, re.MULTILINE)
+        assert told is not None
+        assert webscale_rl("batch", "submit", str(output)) == 3, "what is left to vllm is not sent"
+        assert webscale_rl("batch", "collect", str(output)) == 3
+        assert server.stats()["requests"] == 0
+        assert server.stats()["batches"] == 0
+        Path(told[2]).write_text(answer_like_vllm(Path(told[1]), server), encoding="utf-8")
+        assert webscale_rl("batch", "collect", str(output)) == 0
+        assert "15 answered, 0 invalid" in capsys.readouterr().out
+        assert run(corpus, output, server, *flags) == 0
+        assert server.stats()["requests"] == 15
+    assert len(rows_of(output, "documents")) == 12
+
+
+def test_a_stage_with_an_embedded_model_asks_nobody(corpus: str, tmp_path: Path) -> None:
+    output, config = tmp_path / "run", tmp_path / "run.yaml"
+    with ModelServer() as server:
+        served = f"{{model: openai/test, api_base: '{server.base_url}'}}"
+        config.write_text(f"models: {{screen: {{model: embedded/extractive}}, classify: {served}}}\n")
+        flags = ("--config", str(config), "--until", "classify", *WAIT)
+        assert webscale_rl("run", "--input", corpus, "--output", str(output), *flags) == 0
+        stats = server.stats()
+    assert stats["by_stage"].keys() == {"classify"}
+    assert stats["requests"] == stages_of(output)["classify"]["in"] > 0
+    assert {row["stage"]: row["calls"] for row in manifest_of(output)["usage"]}["classify"] == 0
+    nothing_lost(output)
+
+
+@pytest.mark.parametrize("listing", [True, False], ids=["it is found", "the user finds it"])
+def test_a_batch_of_which_nobody_heard_is_not_sent_again(
+    corpus: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, listing: bool
+) -> None:
+    output = tmp_path / "run"
+    submit = ("batch", "submit", str(output))
+    created = []
+    create = Provider.create
+
+    def unheard(self: Provider, file_id: str, name: str) -> str:
+        created.append(create(self, file_id, name))
+        raise ModelError(Kind.TRANSIENT, "the connection is gone")
+
+    with ModelServer(Behaviour(batch_listing=listing)) as server:
+        assert run(corpus, output, server, "--until", "screen", "--llm-mode", "batch") == 3
+        with monkeypatch.context() as patch:
+            patch.setattr(Provider, "create", unheard)
+            capsys.readouterr()
+            assert webscale_rl(*submit) == 2
+        assert "the connection is gone" in one_line(capsys)
+        (batch,) = batches_of(output)
+        assert batch.status == "sending"
+        if listing:
+            assert webscale_rl(*submit) == 3
+        else:
+            assert webscale_rl(*submit) == 2
+            said = one_line(capsys)
+            assert batch.file_id is not None and batch.file_id in said
+            assert f"webscale-rl batch submit {output} --sent {batch.name}=ID" in said
+            assert webscale_rl(*submit, "--sent", f"{batch.name}={created[0]}") == 3
+        while webscale_rl("batch", "collect", str(output)) == 3:
+            pass
+        stats = server.stats()
+    assert [each.figures["answered"] for each in batches_of(output)] == [15]
+    assert (stats["batches"], stats["requests"]) == (1, 15)
+
+
+def test_a_refused_key_is_told_and_the_right_one_goes_on(
+    corpus: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    output = tmp_path / "run"
+    monkeypatch.setenv("OPENAI_API_KEY", f"{SECRET}-wrong")
+    with ModelServer(Behaviour(api_key=SECRET)) as server:
+        assert run(corpus, output, server, "--until", "screen", *WAIT) == 2
+        said = one_line(capsys)
+        assert "HTTP 401" in said
+        assert SECRET not in said
+        monkeypatch.setenv("OPENAI_API_KEY", SECRET)
+        assert webscale_rl("batch", "submit", str(output)) == 3
+        assert server.stats()["batches"] == 1
+    for path in output.rglob("*"):
+        assert not path.is_file() or SECRET.encode() not in path.read_bytes(), path
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "message"),
+    [(Behaviour(models=("other",)), "HTTP 404"), (Behaviour(batch_max_requests=5), "too_many_tasks")],
+    ids=["unknown model", "batch refused"],
+)
+def test_a_round_that_gets_nowhere_ends_the_run(
+    corpus: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], behaviour: Behaviour, message: str
+) -> None:
+    output = tmp_path / "run"
+    with ModelServer(behaviour) as server:
+        assert run(corpus, output, server, "--until", "screen", *WAIT) == 2
+        assert server.stats()["batches"] == 1
+    said = one_line(capsys)
+    assert f"no request of {output}/pending got an answer" in said
+    assert message in said
+    assert len(rows_of(output, "pending")) == 15
+
+
+def test_nothing_starts_where_a_process_is_at_work(
+    corpus: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    output = tmp_path / "run"
+    flags = ("--model", "openai/test", "--api-base", "http://127.0.0.1:9/v1", "--until", "screen")
+    arguments = ("run", "--input", corpus, "--output", str(output), *flags, "--llm-mode", "batch")
+    assert webscale_rl(*arguments) == 3
+    owner = {"run_id": "batch collect", "host": socket.gethostname(), "pid": os.getppid(), "started": "today"}
+    in_use = output / "batch" / "in_use.json"
+    in_use.write_text(json.dumps(owner))
+    capsys.readouterr()
+    before = sorted(path.name for path in output.rglob("*"))
+    for given in (arguments, *(("batch", action, str(output)) for action in ("submit", "status", "collect"))):
+        assert webscale_rl(*given) == 2
+        said = one_line(capsys)
+        assert f"{in_use}: run batch collect (process {os.getppid()}, since today) is at work there" in said
+    assert sorted(path.name for path in output.rglob("*")) == before
+    in_use.write_text(json.dumps(owner | {"pid": 2**22 + 1}))
+    assert webscale_rl("batch", "status", str(output)) == 0, "that one is dead"
+    assert not in_use.exists()
+
+
+def test_who_signs_between_the_check_and_the_work_is_found(tmp_path: Path) -> None:
+    from pipelines.options import UsageError
+    from pipelines.rundir import using
+
+    path = tmp_path / "in_use.json"
+    owner = {"run_id": "another", "host": socket.gethostname(), "pid": os.getppid(), "started": "today"}
+    path.write_text(json.dumps(owner))
+    with pytest.raises(UsageError, match="another"), using([str(path)], "mine"):
+        pytest.fail("two at work")
+    assert json.loads(path.read_text()) == owner
+
+
+def test_a_batch_wants_a_run_in_batch_mode(
+    online: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for directory, words in ((tmp_path, "a run's --output?"), (online["merged"], "no run with --llm-mode batch")):
+        for action in ("submit", "status", "collect"):
+            assert webscale_rl("batch", action, str(directory)) == 2
+            said = one_line(capsys)
+            assert str(directory) in said
+            assert words in said
+        assert not (directory / "batch").exists()
+
+
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        (("--wait",), "--wait is for --llm-mode batch"),
+        (("--model", "anthropic/claude", "--llm-mode", "batch"), "models.screen: anthropic/claude has no batch API"),
+        (("--model", "openai/test", "--config", "KEY", "--llm-mode", "batch"), "variable NO_SUCH_KEY (its key)"),
+    ],
+    ids=["wait online", "no batch API", "no key"],
+)
+def test_what_cannot_work_is_told_before_work(
+    corpus: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], flags: tuple[str, ...], words: str
+) -> None:
+    config = tmp_path / "run.yaml"
+    config.write_text("models: {screen: {model: m, api_key_env: NO_SUCH_KEY}}\n")
+    given = [str(config) if flag == "KEY" else flag for flag in flags]
+    assert webscale_rl("run", "--input", corpus, "--output", str(tmp_path / "run"), *given) == 2
+    assert words in one_line(capsys)
+    assert not (tmp_path / "run" / "manifest.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ((), "the following arguments are required"),
+        (("cancel", "run"), "invalid choice: 'cancel'"),
+        (("collect", "run", "--files"), "--files is for batch submit"),
+        (("status", "run", "--resend", "a"), "--resend is for batch submit"),
+        (("submit", "run", "--files", "--resend", "a"), "--files and --resend exclude each other"),
+        (("submit", "run", "--sent", "a"), "--sent a: write NAME=ID"),
+        (("submit", "run", "--sent", "=b"), "--sent =b: write NAME=ID"),
+        (("submit", "run", "--sent", "a="), "--sent a=: write NAME=ID"),
+    ],
+    ids=" ".join,
+)
+def test_bad_arguments_are_one_line(capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], words: str) -> None:
+    assert webscale_rl("batch", *arguments) == 2
+    assert words in one_line(capsys)
+
+
+def test_only_a_batch_in_doubt_can_be_settled(corpus: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    output = tmp_path / "run"
+    with ModelServer(Behaviour(batch_seconds=600)) as server:
+        assert run(corpus, output, server, "--until", "screen", "--llm-mode", "batch") == 3
+        for flag, value in (("--resend", "nobody"), ("--sent", "nobody=batch_1")):
+            assert webscale_rl("batch", "submit", str(output), flag, value) == 2
+            assert "no batch nobody" in one_line(capsys)
+        assert webscale_rl("batch", "submit", str(output)) == 3
+        (batch,) = batches_of(output)
+        said: dict[str, Any] = {}
+        # The name of a batch that the provider does not have can be mended as well.
+        for flag, value in (("--sent", f"{batch.name}=batch_lost"), ("--sent", f"{batch.name}={batch.batch_id}")):
+            said[value] = webscale_rl("batch", "submit", str(output), flag, value)
+        assert list(said.values()) == [2, 3]
+        assert "HTTP 404" in one_line(capsys)
+        assert server.stats()["batches"] == 1
