@@ -134,13 +134,13 @@ def check_batches(models: Mapping[Stage, Settings]) -> None:
 
 
 def answered(output: str, config: RunConfig, cost_before: int) -> bool:
-    """Send what waits, wait until all batches are over, and keep the answers.
+    """Send what waits, wait until all batches are over, and keep the answers; then the next round gets on.
 
     Args:
       cost_before: what batches had cost before this invocation, in billionths of a dollar.
 
     Returns:
-      Whether anything was sent; otherwise the budget is spent.
+      Whether it does; otherwise the budget is spent.
 
     Raises:
       UsageError: a provider refuses, or cannot say whether it has a batch, or no request got an answer.
@@ -151,15 +151,15 @@ def answered(output: str, config: RunConfig, cost_before: int) -> bool:
         budget = _budget(journal, config, cost_before)
         prepare(journal, output, config.cache_directory, settings_of(config), budget=budget)
         under_way = {batch.name for batch in journal.open()}
-        if not under_way:
-            print(f"The budget of ${config.budget_usd or 0:g} covers no more of the requests in {output}/pending.")
+        if not under_way and budget is not None and budget.left_out:
+            print(f"The budget of ${config.budget_usd:g} covers no more of the requests in {output}/pending.")
             return False
         _wait(journal, courier)
     except UnsureError as error:
         raise _unsure(output, error) from None
     over = [batch for batch in journal.batches() if batch.name in under_way]
     got = sum(each.figures.get(name, 0) for each in over for name in ("answered", "invalid", "failed"))
-    if not got:
+    if over and not got:  # without a batch, another run has put all of it into a cache that they share
         said = next((each.error for each in over if each.error), "no batch had any")
         raise UsageError(f"no request of {output}/pending got an answer: {said}; mend that and run it again")
     return True

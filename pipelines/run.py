@@ -70,7 +70,7 @@ def run(options: RunOptions) -> int:
     in_use = [f"{output}/{BATCH_IN_USE}"] if config.llm_mode == "batch" else []
     in_use += [] if job.state is None else [f"{job.state.directory}/{IN_USE}"]
     with using(in_use, new_run_id()):
-        if options.retry_errors:
+        if options.retry_errors or options.overwrite:
             Journal(output).forgive()
         manifest = _round(job)
         before = Journal(output).figures()["cost_nano_usd"] if options.wait else 0

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from pipelines import batch as command
+from schemas.config import RunConfig
 from tests.model_server import Behaviour, ModelServer
 from tests.model_server.answers import REJECT_MARKER
 from tests.model_server.client import ask
@@ -182,14 +183,34 @@ def test_errors_within_the_share_leave_a_complete_run_that_can_be_reopened(corpu
         errors = len(rows_of(output, "errors"))
         assert 0 < errors < 15
         assert {row["error"] for row in rows_of(output, "errors")} == {"refused"}
+        assert run(corpus, output, server, *flags, *WAIT, "--overwrite") == 0
+        assert server.stats()["requests"] == 15 + errors, "a new run has the old answers and asks for what lacks one"
+        still = len(rows_of(output, "errors"))
         server.set_faults({})
         assert run(corpus, output, server, *flags, *WAIT, "--retry-errors") == 0
         stats = server.stats()
     assert rows_of(output, "errors") == []
     assert len(rows_of(output, "documents")) == 12
     assert rows_of(output, "pending") == []
-    assert stats["requests"] == 15 + errors
+    assert stats["requests"] == 15 + errors + still
     assert stats["repeated_bodies"] == 0
+
+
+def test_what_another_run_has_answered_meanwhile_needs_no_batch(
+    corpus: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flags = ("--until", "screen", "--cache", str(tmp_path / "cache"))
+    with ModelServer() as server:
+        answer = command.answer
+
+        def overtaken(output: str, config: RunConfig) -> None:
+            assert run(corpus, tmp_path / "other", server, *flags) == 0
+            answer(output, config)
+
+        monkeypatch.setattr("pipelines.run.answer", overtaken)
+        assert run(corpus, tmp_path / "run", server, *flags, *WAIT) == 0
+        assert server.stats()["batches"] == 0
+    same_rows(tmp_path / "other", tmp_path / "run")
 
 
 def answer_like_vllm(path: Path, server: ModelServer) -> str:

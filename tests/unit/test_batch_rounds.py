@@ -308,6 +308,20 @@ def test_an_upload_that_fails_leaves_the_batch_ready(desk: Desk) -> None:
     assert desk.only() == batch
 
 
+@pytest.mark.parametrize("kind", [Kind.AUTH, Kind.THROTTLED, Kind.UNKNOWN_MODEL, Kind.BAD_REQUEST])
+def test_a_batch_that_was_refused_is_not_in_doubt(desk: Desk, kind: Kind) -> None:
+    (batch,) = desk.prepare("a")
+    desk.place.fails["create"] = ModelError(kind, "no")
+    with pytest.raises(ModelError, match="no"):
+        desk.courier().send(batch)
+    assert desk.only().status == "ready"
+    desk.place.fails.clear()
+    assert desk.courier().send(desk.only()).status == "sent"
+    lost = kind in (Kind.UNKNOWN_MODEL, Kind.BAD_REQUEST)
+    assert desk.place.calls == ["upload", "create", *(["upload"] if lost else []), "create"]
+    assert len(desk.place.batches) == 1
+
+
 def test_a_provider_that_cannot_tell_is_not_asked_twice(desk: Desk) -> None:
     batch = dataclasses.replace(desk.prepare("a")[0], status="sending", file_id="file-0")
     desk.place.fails["find"] = ModelError(Kind.UNKNOWN_MODEL, "HTTP 405")

@@ -65,6 +65,9 @@ class BatchBudget:
     A request is expected to take a quarter of a token a character, and for its answer as many tokens as its stage's
     answers have had in batches so far; before there was any, as many as it may.
 
+    Attributes:
+      left_out: how many it did not cover.
+
     Args:
       usd: the amount.
       prices: of each model whose price is configured, by its name.
@@ -75,6 +78,7 @@ class BatchBudget:
         self._left = usd
         self._prices = prices
         self._answer_tokens = answer_tokens
+        self.left_out = 0
 
     def covers(self, request: Request, settings: Settings) -> bool:
         """Return whether a request is covered too; what it is expected to cost is then taken."""
@@ -82,6 +86,7 @@ class BatchBudget:
         answer = self._answer_tokens.get(request.stage, settings.max_tokens or UNKNOWN_ANSWER_TOKENS)
         cost = request.characters * PROMPT_TOKENS_A_CHARACTER * price.batch_input + answer * price.batch_output
         if cost > self._left:
+            self.left_out += 1
             return False
         self._left -= cost
         return True

@@ -35,6 +35,8 @@ SETTLE_S: Final = 10.0
 _AT_ONCE: Final = 256
 """Answers that are put into the cache side by side: as many as a bucket's pack has."""
 _READ_ROWS: Final = 500
+_UNCLEAR: Final = frozenset({Kind.TRANSIENT, Kind.TIMEOUT})
+"""Failures of a call that may have been carried out all the same; what others say was refused."""
 _QUEUE_FULL: Final = frozenset({"token_limit_exceeded", "request_limit_exceeded"})
 """Codes of a batch that the provider takes once others are done."""
 
@@ -156,7 +158,14 @@ class Courier:
             return self._turn(batch, "sent", batch_id=found)
         file_id = batch.file_id or provider.upload(batch.name, self._input(batch))
         batch = self._turn(batch, "sending", file_id=file_id)
-        return self._turn(batch, "sent", batch_id=provider.create(file_id, batch.name))
+        try:
+            batch_id = provider.create(file_id, batch.name)
+        except ModelError as error:
+            if error.kind not in _UNCLEAR:
+                lost = error.kind in (Kind.UNKNOWN_MODEL, Kind.BAD_REQUEST)  # what a file that is gone comes to
+                self._turn(batch, "ready", file_id=None if lost else file_id)
+            raise
+        return self._turn(batch, "sent", batch_id=batch_id)
 
     def look(self, batch: Batch) -> Look:
         """Return how far a batch that was sent has come."""
