@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal, get_args
 
@@ -105,11 +106,11 @@ def batch(options: BatchOptions) -> int:
                 budget = _budget(journal, config, journal.figures()["cost_nano_usd"])
                 models, cache = settings_of(config), config.cache_directory
                 prepare(journal, output, cache, models, budget=budget, offline=options.offline)
-                _send(journal, courier)
+                _send(output, courier)
             elif options.action == "collect":
-                _collect(journal, courier)
-            return _status(journal, courier)
-        except (ModelError, CacheError) as error:
+                _collect(output, courier)
+            return _status(output, courier)
+        except CacheError as error:
             raise UsageError(str(error)) from None
         except UnsureError as error:
             raise _unsure(output, error) from None
@@ -154,7 +155,7 @@ def answered(output: str, config: RunConfig, cost_before: int) -> bool:
         if not under_way and budget is not None and budget.left_out:
             print(f"The budget of ${config.budget_usd:g} covers no more of the requests in {output}/pending.")
             return False
-        _wait(journal, courier)
+        _wait(output, courier)
     except UnsureError as error:
         raise _unsure(output, error) from None
     over = [batch for batch in journal.batches() if batch.name in under_way]
@@ -172,8 +173,9 @@ def _budget(journal: Journal, config: RunConfig, cost_before: int) -> BatchBudge
     return BatchBudget(config.budget_usd - spent, prices_of(config), journal.answer_tokens())
 
 
-def _wait(journal: Journal, courier: Courier) -> None:
+def _wait(output: str, courier: Courier) -> None:
     """Take all batches on until they are over; what may pass is tried again."""
+    journal = Journal(output)
     pause, shown = _FIRST_POLL_S, dict[str, str]()
     while under_way := journal.open():
         before = dict(shown)
@@ -186,7 +188,7 @@ def _wait(journal: Journal, courier: Courier) -> None:
                     words = _outcome(courier.collect(sent, look))
             except ModelError as error:
                 if error.kind not in _MAY_PASS:
-                    raise UsageError(f"batch {each.name}: {error}") from None
+                    raise _refusal(output, each, error) from None
                 words = str(error)
             if shown.get(each.name) != words:
                 print(f"batch {each.name} ({each.model}): {words}", flush=True)
@@ -218,25 +220,29 @@ def _settle(journal: Journal, options: BatchOptions) -> None:
         return
     unsure = {each.name: each for each in journal.batches() if each.status in ("sending", "sent") and not each.offline}
     if name not in unsure:
-        raise UsageError(f"no batch {name} of {options.run} is in doubt; {', '.join(unsure) or 'none is'}")
+        raise UsageError(f"{options.run} has no batch {name} at a provider; it has {', '.join(unsure) or 'none'} there")
     journal.settle(unsure[name], options.sent[1] if options.sent else None, time.time())
 
 
-def _send(journal: Journal, courier: Courier) -> None:
-    for each in journal.open():
-        courier.send(each)
+def _send(output: str, courier: Courier) -> None:
+    for each in Journal(output).open():
+        with _told(output, each):
+            courier.send(each)
 
 
-def _collect(journal: Journal, courier: Courier) -> None:
-    for each in journal.open():
-        if each.status == "sent" and (look := courier.look(each)).over:
-            courier.collect(each, look)
+def _collect(output: str, courier: Courier) -> None:
+    for each in Journal(output).open():
+        with _told(output, each):
+            if each.status == "sent" and (look := courier.look(each)).over:
+                courier.collect(each, look)
 
 
-def _status(journal: Journal, courier: Courier) -> int:
+def _status(output: str, courier: Courier) -> int:
+    journal = Journal(output)
     batches = journal.batches()
     for each in batches:
-        print(f"{each.name}  {each.model}  {_words(journal, each, courier)}")
+        with _told(output, each):
+            print(f"{each.name}  {each.model}  {_words(journal, each, courier)}")
     if not batches:
         print("No batches; nothing was pending.")
     return UNFINISHED if any(each.under_way for each in batches) else DONE
@@ -263,6 +269,24 @@ def _outcome(each: Batch) -> str:
     counts = ", ".join(f"{each.figures.get(name, 0):,} {name}" for name in ("answered", "invalid", "failed", "missing"))
     error = f"; {each.error}" if each.error else ""
     return f"collected: {counts}, ${each.figures.get('cost_nano_usd', 0) / 1e9:.2f}{error}"
+
+
+@contextlib.contextmanager
+def _told(output: str, each: Batch) -> Iterator[None]:
+    """Turn what a provider says of a batch into a line for the user."""
+    try:
+        yield
+    except ModelError as error:
+        raise _refusal(output, each, error) from None
+
+
+def _refusal(output: str, each: Batch, error: ModelError) -> UsageError:
+    remedy = ""
+    if each.status == "sent" and error.kind is Kind.UNKNOWN_MODEL:
+        remedy = (
+            f"; if its provider has lost it, `webscale-rl batch submit {output} --resend {each.name}` sends it again"
+        )
+    return UsageError(f"batch {each.name}: {error}{remedy}")
 
 
 def _unsure(output: str, error: UnsureError) -> UsageError:

@@ -9,7 +9,6 @@ import socket
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -415,19 +414,25 @@ def test_bad_arguments_are_one_line(capsys: pytest.CaptureFixture[str], argument
     assert words in one_line(capsys)
 
 
-def test_only_a_batch_in_doubt_can_be_settled(corpus: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_the_user_says_of_a_batch_at_a_provider_is_believed(
+    corpus: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     output = tmp_path / "run"
+    submit = ("batch", "submit", str(output))
     with ModelServer(Behaviour(batch_seconds=600)) as server:
         assert run(corpus, output, server, "--until", "screen", "--llm-mode", "batch") == 3
-        for flag, value in (("--resend", "nobody"), ("--sent", "nobody=batch_1")):
-            assert webscale_rl("batch", "submit", str(output), flag, value) == 2
-            assert "no batch nobody" in one_line(capsys)
-        assert webscale_rl("batch", "submit", str(output)) == 3
+        assert webscale_rl(*submit) == 3
         (batch,) = batches_of(output)
-        said: dict[str, Any] = {}
-        # The name of a batch that the provider does not have can be mended as well.
-        for flag, value in (("--sent", f"{batch.name}=batch_lost"), ("--sent", f"{batch.name}={batch.batch_id}")):
-            said[value] = webscale_rl("batch", "submit", str(output), flag, value)
-        assert list(said.values()) == [2, 3]
-        assert "HTTP 404" in one_line(capsys)
+        for flag, value in (("--resend", "nobody"), ("--sent", "nobody=batch_1")):
+            capsys.readouterr()
+            assert webscale_rl(*submit, flag, value) == 2
+            assert f"no batch nobody at a provider; it has {batch.name} there" in one_line(capsys)
+        for arguments in ((*submit, "--sent", f"{batch.name}=batch_lost"), submit, ("batch", "collect", str(output))):
+            assert webscale_rl(*arguments) == 2
+            said = one_line(capsys)
+            assert f"batch {batch.name}: HTTP 404" in said
+            assert f"webscale-rl batch submit {output} --resend {batch.name}` sends it again" in said
+        assert webscale_rl(*submit, "--sent", f"{batch.name}={batch.batch_id}") == 3
         assert server.stats()["batches"] == 1
+        assert webscale_rl(*submit, "--resend", batch.name) == 3
+        assert server.stats()["batches"] == 2
