@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import socket
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,27 +12,19 @@ import pytest
 
 from pipelines import batch as command
 from schemas.config import RunConfig
+from tests.batch_runs import WAIT, batches_of, one_line, quick_batches, run
 from tests.model_server import Behaviour, ModelServer
 from tests.model_server.answers import REJECT_MARKER
 from tests.model_server.client import ask
-from tests.openai_clients import closing_clients
 from tests.support import manifest_of, prose, rows_of, stages_of, webscale_rl, write_corpus
-from transforms.llm.batch import journal, rounds
-from transforms.llm.batch.journal import Batch, Journal
-from transforms.llm.batch.provider import Provider
-from transforms.llm.requests import Kind, ModelError
+from transforms.llm.batch import journal
 
-SECRET = "sk-this-is-a-secret-0123456789"
-WAIT = ("--llm-mode", "batch", "--wait")
 MIXED = {"429": 0.1, "500": 0.1, "timeout": 0.1, "prose": 0.1, "refusal": 0.1, "truncated": 0.1, "wrong_types": 0.1}
 
 
 @pytest.fixture(autouse=True)
-def quick(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Look at the provider often, and take a call that a dead process made for done."""
-    monkeypatch.setattr(command, "_FIRST_POLL_S", 0.02)
-    monkeypatch.setattr(rounds, "SETTLE_S", 0.0)
-    with closing_clients():
+def quick() -> Iterator[None]:
+    with quick_batches():
         yield
 
 
@@ -57,11 +47,6 @@ def online(corpus: str, tmp_path_factory: pytest.TempPathFactory) -> dict[str, P
     return outputs
 
 
-def run(corpus: str, output: Path, server: ModelServer, *flags: str) -> int:
-    model = ("--model", "openai/test", "--api-base", server.base_url)
-    return webscale_rl("run", "--input", corpus, "--output", str(output), *model, *flags)
-
-
 def same_rows(one: Path, other: Path) -> None:
     for directory in ("qa", "rejected", "errors"):
         assert rows_of(one, directory) == rows_of(other, directory)
@@ -74,17 +59,6 @@ def nothing_lost(output: Path) -> None:
     for door in ("rejected", "errors"):
         assert len(rows_of(output, door)) == sum(stage[door] for stage in stages_of(output).values())
     assert stages_of(output)["read"]["in"] == 15
-
-
-def batches_of(output: Path) -> list[Batch]:
-    return Journal(str(output)).batches()
-
-
-def one_line(capsys: pytest.CaptureFixture[str]) -> str:
-    """Return what was said of an error: one line."""
-    err = [line for line in capsys.readouterr().err.splitlines() if line.startswith("webscale-rl: ")]
-    assert len(err) == 1
-    return err[0]
 
 
 @pytest.mark.parametrize("calls", ["reference", "merged"])
@@ -257,60 +231,6 @@ def test_a_stage_with_an_embedded_model_asks_nobody(corpus: str, tmp_path: Path)
     nothing_lost(output)
 
 
-@pytest.mark.parametrize("listing", [True, False], ids=["it is found", "the user finds it"])
-def test_a_batch_of_which_nobody_heard_is_not_sent_again(
-    corpus: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, listing: bool
-) -> None:
-    output = tmp_path / "run"
-    submit = ("batch", "submit", str(output))
-    created = []
-    create = Provider.create
-
-    def unheard(self: Provider, file_id: str, name: str) -> str:
-        created.append(create(self, file_id, name))
-        raise ModelError(Kind.TRANSIENT, "the connection is gone")
-
-    with ModelServer(Behaviour(batch_listing=listing)) as server:
-        assert run(corpus, output, server, "--until", "screen", "--llm-mode", "batch") == 3
-        with monkeypatch.context() as patch:
-            patch.setattr(Provider, "create", unheard)
-            capsys.readouterr()
-            assert webscale_rl(*submit) == 2
-        assert "the connection is gone" in one_line(capsys)
-        (batch,) = batches_of(output)
-        assert batch.status == "sending"
-        if listing:
-            assert webscale_rl(*submit) == 3
-        else:
-            assert webscale_rl(*submit) == 2
-            said = one_line(capsys)
-            assert batch.file_id is not None and batch.file_id in said
-            assert f"webscale-rl batch submit {output} --sent {batch.name}=ID" in said
-            assert webscale_rl(*submit, "--sent", f"{batch.name}={created[0]}") == 3
-        while webscale_rl("batch", "collect", str(output)) == 3:
-            pass
-        stats = server.stats()
-    assert [each.figures["answered"] for each in batches_of(output)] == [15]
-    assert (stats["batches"], stats["requests"]) == (1, 15)
-
-
-def test_a_refused_key_is_told_and_the_right_one_goes_on(
-    corpus: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    output = tmp_path / "run"
-    monkeypatch.setenv("OPENAI_API_KEY", f"{SECRET}-wrong")
-    with ModelServer(Behaviour(api_key=SECRET)) as server:
-        assert run(corpus, output, server, "--until", "screen", *WAIT) == 2
-        said = one_line(capsys)
-        assert "HTTP 401" in said
-        assert SECRET not in said
-        monkeypatch.setenv("OPENAI_API_KEY", SECRET)
-        assert webscale_rl("batch", "submit", str(output)) == 3
-        assert server.stats()["batches"] == 1
-    for path in output.rglob("*"):
-        assert not path.is_file() or SECRET.encode() not in path.read_bytes(), path
-
-
 @pytest.mark.parametrize(
     ("behaviour", "message"),
     [(Behaviour(models=("other",)), "HTTP 404"), (Behaviour(batch_max_requests=5), "too_many_tasks")],
@@ -327,112 +247,3 @@ def test_a_round_that_gets_nowhere_ends_the_run(
     assert f"no request of {output}/pending got an answer" in said
     assert message in said
     assert len(rows_of(output, "pending")) == 15
-
-
-def test_nothing_starts_where_a_process_is_at_work(
-    corpus: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    output = tmp_path / "run"
-    flags = ("--model", "openai/test", "--api-base", "http://127.0.0.1:9/v1", "--until", "screen")
-    arguments = ("run", "--input", corpus, "--output", str(output), *flags, "--llm-mode", "batch")
-    assert webscale_rl(*arguments) == 3
-    owner = {"run_id": "batch collect", "host": socket.gethostname(), "pid": os.getppid(), "started": "today"}
-    in_use = output / "batch" / "in_use.json"
-    in_use.write_text(json.dumps(owner))
-    capsys.readouterr()
-    before = sorted(path.name for path in output.rglob("*"))
-    for given in (arguments, *(("batch", action, str(output)) for action in ("submit", "status", "collect"))):
-        assert webscale_rl(*given) == 2
-        said = one_line(capsys)
-        assert f"{in_use}: run batch collect (process {os.getppid()}, since today) is at work there" in said
-    assert sorted(path.name for path in output.rglob("*")) == before
-    in_use.write_text(json.dumps(owner | {"pid": 2**22 + 1}))
-    assert webscale_rl("batch", "status", str(output)) == 0, "that one is dead"
-    assert not in_use.exists()
-
-
-def test_who_signs_between_the_check_and_the_work_is_found(tmp_path: Path) -> None:
-    from pipelines.options import UsageError
-    from pipelines.rundir import using
-
-    path = tmp_path / "in_use.json"
-    owner = {"run_id": "another", "host": socket.gethostname(), "pid": os.getppid(), "started": "today"}
-    path.write_text(json.dumps(owner))
-    with pytest.raises(UsageError, match="another"), using([str(path)], "mine"):
-        pytest.fail("two at work")
-    assert json.loads(path.read_text()) == owner
-
-
-def test_a_batch_wants_a_run_in_batch_mode(
-    online: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    for directory, words in ((tmp_path, "a run's --output?"), (online["merged"], "no run with --llm-mode batch")):
-        for action in ("submit", "status", "collect"):
-            assert webscale_rl("batch", action, str(directory)) == 2
-            said = one_line(capsys)
-            assert str(directory) in said
-            assert words in said
-        assert not (directory / "batch").exists()
-
-
-@pytest.mark.parametrize(
-    ("flags", "words"),
-    [
-        (("--wait",), "--wait is for --llm-mode batch"),
-        (("--model", "anthropic/claude", "--llm-mode", "batch"), "models.screen: anthropic/claude has no batch API"),
-        (("--model", "openai/test", "--config", "KEY", "--llm-mode", "batch"), "variable NO_SUCH_KEY (its key)"),
-    ],
-    ids=["wait online", "no batch API", "no key"],
-)
-def test_what_cannot_work_is_told_before_work(
-    corpus: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], flags: tuple[str, ...], words: str
-) -> None:
-    config = tmp_path / "run.yaml"
-    config.write_text("models: {screen: {model: m, api_key_env: NO_SUCH_KEY}}\n")
-    given = [str(config) if flag == "KEY" else flag for flag in flags]
-    assert webscale_rl("run", "--input", corpus, "--output", str(tmp_path / "run"), *given) == 2
-    assert words in one_line(capsys)
-    assert not (tmp_path / "run" / "manifest.json").exists()
-
-
-@pytest.mark.parametrize(
-    ("arguments", "words"),
-    [
-        ((), "the following arguments are required"),
-        (("cancel", "run"), "invalid choice: 'cancel'"),
-        (("collect", "run", "--files"), "--files is for batch submit"),
-        (("status", "run", "--resend", "a"), "--resend is for batch submit"),
-        (("submit", "run", "--files", "--resend", "a"), "--files and --resend exclude each other"),
-        (("submit", "run", "--sent", "a"), "--sent a: write NAME=ID"),
-        (("submit", "run", "--sent", "=b"), "--sent =b: write NAME=ID"),
-        (("submit", "run", "--sent", "a="), "--sent a=: write NAME=ID"),
-    ],
-    ids=" ".join,
-)
-def test_bad_arguments_are_one_line(capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], words: str) -> None:
-    assert webscale_rl("batch", *arguments) == 2
-    assert words in one_line(capsys)
-
-
-def test_what_the_user_says_of_a_batch_at_a_provider_is_believed(
-    corpus: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    output = tmp_path / "run"
-    submit = ("batch", "submit", str(output))
-    with ModelServer(Behaviour(batch_seconds=600)) as server:
-        assert run(corpus, output, server, "--until", "screen", "--llm-mode", "batch") == 3
-        assert webscale_rl(*submit) == 3
-        (batch,) = batches_of(output)
-        for flag, value in (("--resend", "nobody"), ("--sent", "nobody=batch_1")):
-            capsys.readouterr()
-            assert webscale_rl(*submit, flag, value) == 2
-            assert f"no batch nobody at a provider; it has {batch.name} there" in one_line(capsys)
-        for arguments in ((*submit, "--sent", f"{batch.name}=batch_lost"), submit, ("batch", "collect", str(output))):
-            assert webscale_rl(*arguments) == 2
-            said = one_line(capsys)
-            assert f"batch {batch.name}: HTTP 404" in said
-            assert f"webscale-rl batch submit {output} --resend {batch.name}` sends it again" in said
-        assert webscale_rl(*submit, "--sent", f"{batch.name}={batch.batch_id}") == 3
-        assert server.stats()["batches"] == 1
-        assert webscale_rl(*submit, "--resend", batch.name) == 3
-        assert server.stats()["batches"] == 2
