@@ -135,7 +135,7 @@ class Desk:
     def courier(self) -> Courier:
         """Return a process of its own."""
         place: Any = self.place
-        return Courier(self.journal, self.cache, provider=place, clock=lambda: self.now, sleep=self._sleep)
+        return Courier(self.journal, self.cache, {}, provider=place, clock=lambda: self.now, sleep=self._sleep)
 
     def _sleep(self, seconds: float) -> None:
         self.slept.append(seconds)

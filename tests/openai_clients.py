@@ -9,7 +9,7 @@ from unittest import mock
 
 import openai
 
-from transforms.llm.litellm_engine import litellm_module
+from transforms.llm.litellm_engine import load_litellm
 
 
 @contextlib.contextmanager
@@ -22,7 +22,7 @@ def closing_clients() -> Iterator[None]:
             super().__init__(**arguments)
             made.append(self)
 
-    litellm_module()
+    load_litellm()
     with mock.patch("litellm.llms.openai.openai.OpenAI", Client):
         try:
             yield

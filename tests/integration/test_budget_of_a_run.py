@@ -12,12 +12,14 @@ from tests.model_server import Behaviour, ModelServer
 from tests.support import manifest_of, prose_corpus, rows_of, stages_of, webscale_rl
 
 MODEL = "hosted_vllm/test"
+# The first answer of a stage is expected to take as many tokens as it may.
+MODELS = {stage: {"max_tokens": 300} for stage in ("screen", "classify", "generate", "judge")}
 PRICES = {MODEL: {"input": 100.0, "output": 400.0, "batch_input": 50.0, "batch_output": 200.0}}
 
 
 def run(corpus: str, output: Path, server: ModelServer, *flags: str, **config: Any) -> int:
     path = output.with_suffix(".json")
-    path.write_text(json.dumps({"prices": PRICES, "checks": {}, **config}), encoding="utf-8")
+    path.write_text(json.dumps({"prices": PRICES, "models": MODELS, **config}), encoding="utf-8")
     served = ("--model", MODEL, "--api-base", server.base_url, "--config", path)
     return webscale_rl("run", "--input", corpus, "--output", output, *served, *flags)
 

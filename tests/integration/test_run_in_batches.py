@@ -174,13 +174,13 @@ def test_what_another_run_has_answered_meanwhile_needs_no_batch(
 ) -> None:
     flags = ("--until", "screen", "--cache", str(tmp_path / "cache"))
     with ModelServer() as server:
-        answer = command.answer
+        answered = command.answered
 
-        def overtaken(output: str, config: RunConfig) -> None:
+        def overtaken(output: str, config: RunConfig, cost_before: int) -> bool:
             assert run(corpus, tmp_path / "other", server, *flags) == 0
-            answer(output, config)
+            return answered(output, config, cost_before)
 
-        monkeypatch.setattr("pipelines.run.answer", overtaken)
+        monkeypatch.setattr("pipelines.run.answered", overtaken)
         assert run(corpus, tmp_path / "run", server, *flags, *WAIT) == 0
         assert server.stats()["batches"] == 0
     same_rows(tmp_path / "other", tmp_path / "run")

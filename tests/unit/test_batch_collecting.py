@@ -30,7 +30,8 @@ def test_answers_are_kept_and_failures_written_down(desk: Desk) -> None:
     assert done == desk.only()
     assert (done.status, done.error) == ("collected", None)
     counted = figures(answered=1, invalid=1, failed=2, missing=1, prompt_tokens=20, completion_tokens=4)
-    assert done.figures == counted
+    assert done.figures == {**counted, "screen_answers": 2, "screen_tokens": 4}
+    assert desk.journal.answer_tokens() == {"screen": 2.0}
     assert desk.kept() == [(key("a"), True), (key("b"), False)]
     failures = {name: attempts.last for name, attempts in desk.journal.failures().items()}
     assert failures == {
@@ -43,7 +44,8 @@ def test_answers_are_kept_and_failures_written_down(desk: Desk) -> None:
 
 def test_a_key_that_is_refused_says_nothing_about_the_request(desk: Desk) -> None:
     done = desk.collect(desk.sent("a", "b"), line("a"), refused("b", 401, "no credit"))
-    assert done.figures == figures(answered=1, missing=1, prompt_tokens=10, completion_tokens=2)
+    counted = figures(answered=1, missing=1, prompt_tokens=10, completion_tokens=2)
+    assert done.figures == {**counted, "screen_answers": 1, "screen_tokens": 2}
     assert done.error is not None and "no credit" in done.error
     assert desk.journal.failures() == {}
 

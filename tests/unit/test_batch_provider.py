@@ -15,7 +15,7 @@ from tests.openai_clients import closing_clients
 from transforms.llm.batch import provider as module
 from transforms.llm.batch.provider import TAG, Look, Provider, provider_of
 from transforms.llm.batch.wire import read_result
-from transforms.llm.litellm_engine import litellm_module
+from transforms.llm.litellm_engine import load_litellm
 from transforms.llm.requests import Completion, Kind, ModelError, Settings
 
 KEY = "sk-the-right-key-0123456789"
@@ -192,7 +192,7 @@ def test_vertex_lists_pages_of_its_own_kind_and_keeps_no_tags(monkeypatch: pytes
         asked.append(after)
         return pages[after]
 
-    monkeypatch.setattr(litellm_module(), "list_batches", list_batches)
+    monkeypatch.setattr(load_litellm(), "list_batches", list_batches)
     provider = Provider(Settings("vertex_ai/gemini-2.5-flash"))
     assert provider.find("gs://b/3", "mine") == "batch-3"
     assert provider.find("gs://b/4", "mine") is None
@@ -216,12 +216,12 @@ def test_a_batch_that_has_no_answers_and_gets_none_is_passed_over(
     monkeypatch: pytest.MonkeyPatch, status: str, output: str | None, found: bool
 ) -> None:
     page = {"data": [batch(1, status, output, **{TAG: "mine"})]}
-    monkeypatch.setattr(litellm_module(), "list_batches", lambda **_: page)
+    monkeypatch.setattr(load_litellm(), "list_batches", lambda **_: page)
     assert Provider(Settings("openai/small")).find("another", "mine") == ("batch-1" if found else None)
 
 
 def test_a_batch_of_vertex_has_no_counts(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(litellm_module(), "retrieve_batch", lambda **_: batch(1, "completed", "gs://b/out"))
+    monkeypatch.setattr(load_litellm(), "retrieve_batch", lambda **_: batch(1, "completed", "gs://b/out"))
     look = Provider(Settings("vertex_ai/gemini-2.5-flash")).look("1")
     assert look == Look("completed", 0, ("gs://b/out",), ())
 

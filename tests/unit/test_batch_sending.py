@@ -189,7 +189,7 @@ def test_a_provider_is_made_once_for_all_batches_of_a_place(desk: Desk) -> None:
         place: Any = desk.place
         return place  # type: ignore[no-any-return]
 
-    courier = Courier(desk.journal, desk.cache, provider=make)
+    courier = Courier(desk.journal, desk.cache, {}, provider=make)
     (first,) = desk.prepare("a")
     (second,) = desk.prepare("a", "b")
     for batch in (first, second):
