@@ -31,9 +31,9 @@ def key(text: str) -> str:
     return request_key(request(text), HERE)
 
 
-def line(text: str, said: str = GOOD, **more: Any) -> bytes:
+def line(text: str, said: str = GOOD, finish_reason: str = "stop", **more: Any) -> bytes:
     """Return the line of a result: what the model said to a text."""
-    choice = {"index": 0, "finish_reason": "stop", "message": {"content": said}}
+    choice = {"index": 0, "finish_reason": finish_reason, "message": {"content": said}}
     body = {"choices": [choice], "usage": {"prompt_tokens": 10, "completion_tokens": 2}}
     response = {"status_code": 200, "body": body}
     return json.dumps({"custom_id": key(text), "response": response, "error": None, **more}).encode()

@@ -50,6 +50,12 @@ def test_a_key_that_is_refused_says_nothing_about_the_request(desk: Desk) -> Non
     assert desk.journal.failures() == {}
 
 
+def test_a_batch_that_ended_for_its_key_says_so(desk: Desk) -> None:
+    done = desk.collect(desk.sent("a", "b"), refused("a", 401, "no credit"), undone("b"), status="cancelled")
+    assert done.status == "failed"
+    assert done.error is not None and "no credit" in done.error
+
+
 def test_a_request_without_a_line_has_failed_where_the_batch_has_done_all(desk: Desk) -> None:
     done = desk.collect(desk.sent("a", "b"), line("a"))
     assert (done.figures["failed"], done.figures["missing"]) == (1, 0)

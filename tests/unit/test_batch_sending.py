@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.batch_desk import HERE, NOW, PROSE, Dead, Desk, key, line, refused, request
+from tests.batch_desk import GOOD, HERE, NOW, PROSE, Dead, Desk, key, line, refused, request
 from transforms.llm.batch.provider import Provider
 from transforms.llm.batch.rounds import SETTLE_S, Courier, UnsureError, waiting_requests
 from transforms.llm.cache import Entry, open_cache
@@ -54,8 +54,9 @@ def test_an_answer_that_no_longer_is_one_is_asked_for_again_and_kept_beside_it(d
 
 
 def test_an_invalid_reply_is_sent_back_with_what_is_wrong_with_it(desk: Desk) -> None:
-    desk.collect(desk.sent("a", "b", "c"), line("a", PROSE), line("b", ""), refused("c", 500))
-    (again,) = desk.prepare("a", "b", "c")
+    lines = [line("a", PROSE), line("b", ""), refused("c", 500), line("d", GOOD[:20], "length")]
+    assert desk.collect(desk.sent("a", "b", "c", "d"), *lines).figures["invalid"] == 3
+    (again,) = desk.prepare("a", "b", "c", "d")
     said = {
         each["custom_id"]: [message["content"] for message in each["body"]["messages"]] for each in desk.asked(again)
     }
@@ -63,6 +64,7 @@ def test_an_invalid_reply_is_sent_back_with_what_is_wrong_with_it(desk: Desk) ->
         key("a"): ["a", PROSE, "Wrong: no JSON object in: Well, let me think."],
         key("b"): ["b"],
         key("c"): ["c"],
+        key("d"): ["d"],
     }
 
 
