@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from unittest import mock
@@ -39,3 +40,10 @@ def one_line(capsys: pytest.CaptureFixture[str]) -> str:
     err = [line for line in capsys.readouterr().err.splitlines() if line.startswith("webscale-rl: ")]
     assert len(err) == 1
     return err[0]
+
+
+def collect_all(output: Path) -> None:
+    """Collect until no batch is under way. Each look leaves a connection open until the test ends: not in a tight loop."""
+    while (code := webscale_rl("batch", "collect", str(output))) == 3:
+        time.sleep(0.05)
+    assert code == 0

@@ -12,7 +12,7 @@ import pytest
 
 from pipelines.options import UsageError
 from pipelines.rundir import using
-from tests.batch_runs import WAIT, batches_of, one_line, quick_batches, run
+from tests.batch_runs import WAIT, batches_of, collect_all, one_line, quick_batches, run
 from tests.model_server import Behaviour, ModelServer
 from tests.support import prose_corpus, webscale_rl
 from transforms.llm.batch.provider import Provider
@@ -62,8 +62,7 @@ def test_a_batch_of_which_nobody_heard_is_not_sent_again(
             assert batch.file_id is not None and batch.file_id in said
             assert f"webscale-rl batch submit {output} --sent {batch.name}=ID" in said
             assert webscale_rl(*submit, "--sent", f"{batch.name}={created[0]}") == 3
-        while webscale_rl("batch", "collect", str(output)) == 3:
-            pass
+        collect_all(output)
         stats = server.stats()
     assert [each.figures["answered"] for each in batches_of(output)] == [DOCUMENTS]
     assert (stats["batches"], stats["requests"]) == (1, DOCUMENTS)

@@ -12,7 +12,7 @@ import pytest
 
 from pipelines import batch as command
 from schemas.config import RunConfig
-from tests.batch_runs import WAIT, batches_of, one_line, quick_batches, run
+from tests.batch_runs import WAIT, batches_of, collect_all, one_line, quick_batches, run
 from tests.model_server import Behaviour, ModelServer
 from tests.model_server.answers import REJECT_MARKER
 from tests.model_server.client import ask
@@ -97,8 +97,7 @@ def test_a_round_at_a_time_gives_the_same_and_sends_nothing_twice(
             assert webscale_rl("batch", "submit", str(output)) == 3
             assert webscale_rl("batch", "submit", str(output)) == 3
             assert webscale_rl("batch", "status", str(output)) == 3
-            while webscale_rl("batch", "collect", str(output)) == 3:
-                pass
+            collect_all(output)
             said = capsys.readouterr().out
             assert f"{pending} answered, 0 invalid, 0 failed, 0 missing" in said
             assert webscale_rl("batch", "submit", str(output)) == 0, "all of pending/ is answered by now"
