@@ -43,7 +43,7 @@ def one_line(capsys: pytest.CaptureFixture[str]) -> str:
 
 
 def collect_all(output: Path) -> None:
-    """Collect until no batch is under way. Each look leaves a connection open until the test ends: not in a tight loop."""
+    """Collect until no batch is under way. Each look leaves a connection open: no tight loop."""
     while (code := webscale_rl("batch", "collect", str(output))) == 3:
         time.sleep(0.05)
     assert code == 0
