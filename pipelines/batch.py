@@ -116,6 +116,20 @@ def batch(options: BatchOptions) -> int:
             raise _unsure(output, error) from None
 
 
+def check_no_batches(output: str) -> None:
+    """Check that nothing that an online run would ask is under way in a batch.
+
+    Raises:
+      UsageError: there are batches that were not collected.
+    """
+    journal = Journal(output)
+    if under_way := journal.open():
+        raise UsageError(
+            f"{len(under_way):,} batches of {output} are under way, and this run would pay for their requests again:"
+            f" fetch them with `webscale-rl batch collect {output}`, or delete {journal.directory} to leave them"
+        )
+
+
 def check_batches(models: Mapping[Stage, Settings]) -> None:
     """Check that the models can be asked in batches.
 

@@ -17,7 +17,7 @@ from typing import Any, Final
 import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions, SetupOptions, StandardOptions
 
-from pipelines.batch import answered, check_batches
+from pipelines.batch import answered, check_batches, check_no_batches
 from pipelines.build_qa import build_qa
 from pipelines.doors import Run
 from pipelines.models import check_budget, prices_of, settings_of
@@ -123,6 +123,7 @@ def _checked(options: RunOptions) -> _Job:
     if config.llm_mode == "batch":
         check_batches(settings)
     else:
+        check_no_batches(output)
         check_limiter(config.limiter)
         _check_models(settings, config.calls)
     return _Job(options, plan, prompts, client, about, state)

@@ -98,6 +98,11 @@ def summary(output: str, manifest: dict[str, Any]) -> str:
         f"{calls:,} model calls, {hits:,} answers from the cache, {cost_words(manifest['cost'])},"
         f" {manifest['wall_seconds']:.1f} s."
     )
+    if batches := manifest.get("batches"):
+        parts.append(
+            f"{batches['requests']:,} requests in {batches['batches']:,} batches so far, {batches['answered']:,} answered:"
+            f" ${batches['cost_nano_usd'] / 1e9:,.2f}, invalid answers included."
+        )
     return "\n\n".join(parts)
 
 

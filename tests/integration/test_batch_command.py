@@ -92,6 +92,21 @@ def test_what_the_user_says_of_a_batch_at_a_provider_is_believed(
         assert server.stats()["batches"] == 2
 
 
+def test_an_online_run_does_not_pay_for_what_a_batch_is_asked(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    output, flags = tmp_path / "run", ("--until", "screen")
+    with ModelServer(Behaviour(batch_seconds=0.1)) as server:
+        assert run(corpus(tmp_path), output, server, *flags, "--llm-mode", "batch") == 3
+        assert webscale_rl("batch", "submit", str(output)) == 3
+        capsys.readouterr()
+        assert run(corpus(tmp_path), output, server, *flags) == 2
+        assert f"1 batches of {output} are under way" in one_line(capsys)
+        collect_all(output)
+        assert run(corpus(tmp_path), output, server, *flags) == 0
+        assert server.stats()["repeated_bodies"] == 0
+
+
 def test_a_refused_key_is_told_and_the_right_one_goes_on(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
