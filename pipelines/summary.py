@@ -100,8 +100,8 @@ def summary(output: str, manifest: dict[str, Any]) -> str:
     )
     if batches := manifest.get("batches"):
         parts.append(
-            f"{batches['requests']:,} requests in {batches['batches']:,} batches so far, {batches['answered']:,} answered:"
-            f" ${batches['cost_nano_usd'] / 1e9:,.2f}, invalid answers included."
+            f"{batches['requests']:,} requests in {batches['batches']:,} batches so far,"
+            f" {batches['answered']:,} answered; ${batches['cost_nano_usd'] / 1e9:,.2f}, invalid answers included."
         )
     return "\n\n".join(parts)
 
