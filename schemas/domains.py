@@ -26,3 +26,7 @@ ANSWER_TYPES: Final[tuple[AnswerType, ...]] = get_args(AnswerType)
 
 MAX_PERSONAS: Final = 3
 """Readers per document, at most (same source): one question-answer pair is written for each."""
+
+MAX_ALIASES: Final = 8
+"""Other spellings of an answer, at most: a model that has lost its thread lists them to the end of its tokens, and an
+answer with many is hit by chance. No exemplar has more than three."""

@@ -60,6 +60,7 @@ class Service:
         app = web.Application(client_max_size=UPLOAD_BYTES + _FORM_BYTES)
         app.router.add_post("/v1/chat/completions", self._chat)
         app.router.add_get("/v1/models", self._models)
+        app.router.add_get("/health", self._health)
         app.router.add_get("/stats", self._stats)
         app.router.add_post("/faults", self._faults)
         batches = Batches(self.behaviour, self._answer_of_batch, time.time)
@@ -158,6 +159,9 @@ class Service:
             reply = None if visit.fault == "timeout" else self._answer(body, visit)
         self.traffic.close(visit, None if reply is None else reply.status)
         return reply
+
+    async def _health(self, request: web.Request) -> web.Response:
+        return web.json_response({"status": "ok"})
 
     async def _models(self, request: web.Request) -> web.Response:
         refused = refuse_key(request, self.behaviour.api_key)

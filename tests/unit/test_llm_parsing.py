@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
-from schemas.answers import ANSWERS, ClassifyAnswer, GenerateAnswer, ScreenAnswer
+from schemas.answers import ANSWERS, ClassifyAnswer, GenerateAnswer, ScreenAnswer, Task, json_schema
+from schemas.domains import MAX_ALIASES
 from transforms.llm.parsing import escape_latex, parse_answer
 from transforms.llm.requests import Completion, Kind, ModelError
 
@@ -163,6 +166,25 @@ def test_every_stage_has_an_answer() -> None:
     parsed = {stage: parse_answer(stage, Completion(answers[stage], "stop")) for stage in ANSWERS}
     assert {stage: type(answer) for stage, answer in parsed.items()} == ANSWERS
     assert parsed["classify"] == ClassifyAnswer(thought="t", domain="Math", personas=["a", "b", "c"])
+
+
+def test_a_list_without_end_is_cut_where_the_schema_ends_it() -> None:
+    fields = {"thought": "t", "question": "q", "answer": "a", "evidence": "e", "answer_type": "date"}
+    aliases = [" 1995 ", "", "1995", *(f"{year}-05" for year in range(1900, 2000))]
+    answer = parse_answer("generate", Completion(json.dumps(fields | {"aliases": aliases}), "stop"))
+    assert isinstance(answer, GenerateAnswer)
+    assert answer.aliases == ["1995", *(f"{year}-05" for year in range(1900, 1899 + MAX_ALIASES))]
+
+
+@pytest.mark.parametrize("task", ANSWERS)
+def test_no_list_of_an_answer_can_be_without_end(task: Task) -> None:
+    def lists(schema: Any) -> Iterator[Any]:
+        for field in schema["properties"].values():
+            if field.get("type") == "array":
+                yield field
+                yield from lists({"properties": {}} | field["items"])
+
+    assert all("maxItems" in field for field in lists(json_schema(task)))
 
 
 @pytest.mark.parametrize("junk", ["{1" * 20_000, ",}```{1" * 3000, "{'" * 20_000, "\\}" * 20_000, '{"a" ' * 20_000])
