@@ -23,7 +23,7 @@ from pipelines.doors import Run
 from pipelines.models import check_budget, prices_of, settings_of
 from pipelines.options import RunOptions, UsageError, input_files
 from pipelines.progress import Outlook, progress
-from pipelines.rundir import IN_USE, check_run, check_state, read_manifest, take_run, using
+from pipelines.rundir import IN_USE, check_run, check_state, read_manifest, take_run, using, waits_for_batches
 from pipelines.summary import first_error, summary
 from pipelines.workers import LOCAL_RUNNER, check_limiter, concurrency_of, limits_of, work_is_here, worker_processes
 from prompts import PromptSet, load_prompts
@@ -70,7 +70,7 @@ def run(options: RunOptions) -> int:
     in_use = [f"{output}/{BATCH_IN_USE}"] if config.llm_mode == "batch" else []
     in_use += [] if job.state is None else [f"{job.state.directory}/{IN_USE}"]
     with using(in_use, new_run_id()):
-        if options.retry_errors or options.overwrite:
+        if (options.retry_errors or options.overwrite) and not waits_for_batches(output):
             Journal(output).forgive()
         manifest = _round(job)
         before = Journal(output).figures()["cost_nano_usd"] if options.wait else 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime
+import fcntl
 import json
 import os
 import posixpath
@@ -11,6 +12,7 @@ import re
 import socket
 import uuid
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any, Final
 
 from apache_beam.io.filesystem import BeamIOError
@@ -184,14 +186,38 @@ def using(paths: Sequence[str], run_id: str) -> Iterator[None]:
     Raises:
       UsageError: another process has signed since that was checked.
     """
-    for path in paths:
-        _check_idle(path)
-    try:
+    with contextlib.ExitStack() as locks:
         for path in paths:
-            sign(path, run_id)
+            locks.enter_context(_locked(path))
+            _check_idle(path)
+        try:
+            for path in paths:
+                sign(path, run_id)
+            yield
+        finally:
+            delete(list(paths))
+
+
+@contextlib.contextmanager
+def _locked(path: str) -> Iterator[None]:
+    """Keep other processes of this machine from signing a file, from the check on; a dead one holds no lock."""
+    if "://" in path:
         yield
-    finally:
-        delete(list(paths))
+        return
+    lock = Path(f"{path}.lock")
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    with lock.open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise UsageError(f"{path}: another process is at work there; wait for it") from None
+        yield
+
+
+def waits_for_batches(output: str) -> bool:
+    """Return whether the last run there left requests for batches, so that the next one is a round of the same work."""
+    path = f"{output}/{MANIFEST}"
+    return exists(path) and bool(read_json(path)["rows"].get("pending"))
 
 
 def read_manifest(output: str) -> dict[str, Any]:

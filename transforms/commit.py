@@ -134,8 +134,8 @@ def manifest(facts: RunFacts, counts: Counts, written: Mapping[str, int], now: f
 
 def _forgotten(lines: list[StageCounts], written: Mapping[str, int]) -> list[str]:
     """Return how what is left for later runs differs from what the run has decided and superseded."""
-    if f"{STATE}/documents" not in written:
-        return []
+    if f"{STATE}/documents" not in written or any(line.pending for line in lines):
+        return []  # what is pending is not decided yet, and nothing is laid down
     decided = next(line.kept for line in lines if line.stage == "dedup") + written["superseded"]
     due = {"documents": decided, "questions": written["qa"]}
     return [

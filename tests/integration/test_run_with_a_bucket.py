@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,8 @@ import pytest
 
 from pipelines.cli import main
 from tests.caches import emulator, needs_emulator
-from tests.integration.test_run_with_a_model import ROOT, answered, nothing_lost, server_process
+from tests.integration.test_kills import ROOT, server_process
+from tests.integration.test_run_with_a_model import nothing_lost
 from tests.model_server import ModelServer
 from tests.support import manifest_of, prose_corpus, webscale_rl
 from transforms.llm.cache import open_cache
@@ -28,6 +30,11 @@ def bucket(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield name
 
 
+def answered(log: Path) -> Counter[str]:
+    lines = map(json.loads, log.read_text(encoding="utf-8").splitlines())
+    return Counter(line["sha256"] for line in lines if line["event"] == "answered")
+
+
 def kept(place: str) -> int:
     cache = open_cache(place)
     answers = len({name for name, _ in cache.entries()})
@@ -38,7 +45,7 @@ def kept(place: str) -> int:
 def test_a_killed_run_goes_on_from_the_bucket(tmp_path: Path, bucket: str) -> None:
     corpus, output, log = prose_corpus(tmp_path, 60), tmp_path / "run", tmp_path / "calls.jsonl"
     place = f"gs://{bucket}/killed"
-    with server_process(log) as base_url:
+    with server_process(log, "--latency", "0.05") as base_url:
         flags = ["--input", corpus, "--output", str(output), "--model", "openai/test", "--api-base", base_url]
         command = [sys.executable, "-m", "pipelines.build_qa", *flags, "--cache", place, "--concurrency", "8"]
         with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL) as process:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import socket
+import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from apache_beam.options.pipeline_options import PipelineOptions
@@ -108,3 +110,34 @@ def test_a_limiter_without_its_package_says_what_to_install(monkeypatch: pytest.
     monkeypatch.delattr(transforms.llm, "redis_limiter", raising=False)
     with pytest.raises(UsageError, match=r"needs the package redis; install it: pip install 'webscale-rl\[redis\]'"):
         check_limiter("redis://127.0.0.1:6379/0")
+
+
+ROOT = Path(__file__).parents[2]
+HOLD = """
+import sys, time
+from pipelines.rundir import using
+try:
+    with using([sys.argv[1]], "a run"):
+        print("in", flush=True)
+        sys.stdin.read()
+except ValueError as error:
+    print(error, flush=True)
+"""
+
+
+def test_of_processes_that_begin_together_one_gets_in(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", HOLD, str(tmp_path / "batch" / "in_use.json")]
+    started = [
+        subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[2]
+        )
+        for _ in range(4)
+    ]
+    try:
+        said = [process.stdout.readline().strip() for process in started if process.stdout]
+        assert sorted(line == "in" for line in said) == [False, False, False, True]
+        assert all("is at work there; wait for it" in line for line in said if line != "in")
+    finally:
+        for process in started:
+            process.communicate("")
+    assert not (tmp_path / "batch" / "in_use.json").exists()
