@@ -128,9 +128,9 @@ class NumberedVerdict(JudgeAnswer, _Numbered):
 
 
 class NumberedAnswers(_Strict):
-    """A part for each numbered thing that a request lists; a number may be missing, but none is there twice.
+    """A part for each numbered thing that a request lists, in any order, and none twice.
 
-    Validation that is told how many things were listed (context `count`) refuses the numbers above it as well.
+    Validation that is told how many things were listed (context `count`) demands all of these numbers and no other.
     """
 
     @property
@@ -148,11 +148,13 @@ class NumberedAnswers(_Strict):
             if not 1 <= part.number <= count:
                 raise ValueError(f"nothing has the number {part.number}; the numbers are 1 to {count}")
             seen.add(part.number)
+        if count < math.inf and (missing := [str(number) for number in range(1, count + 1) if number not in seen]):
+            raise ValueError(f"no part has number {', '.join(missing)}; each of 1 to {count} needs one")
         return self
 
-    def part(self, number: int) -> NumberedPair | NumberedVerdict | None:
-        """Return the part with a number, if there is one."""
-        return next((part for part in self.parts if part.number == number), None)
+    def part(self, number: int) -> NumberedPair | NumberedVerdict:
+        """Return the part with a number; `KeyError` where there is none."""
+        return {part.number: part for part in self.parts}[number]
 
 
 _NO_MORE: Final[JsonDict] = {"maxItems": MAX_PERSONAS}

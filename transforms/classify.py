@@ -9,8 +9,8 @@ from prompts import PromptSet
 from schemas.answers import Calls, ClassifyAnswer, ReadAnswer, Stage
 from schemas.records import Document, Slot, pair_id
 from transforms.llm.client import Answered
-from transforms.llm.requests import ModelError, Request
-from transforms.llm.stage import DocumentRule, document_request, lacking
+from transforms.llm.requests import Kind, ModelError, Request
+from transforms.llm.stage import DocumentRule, document_request
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,9 @@ class ClassifyDomain(DocumentRule):
         merged = self.calls == "merged"
         answer = answered.expect(ReadAnswer).classified() if merged else answered.expect(ClassifyAnswer)
         if answer is None:  # the answer that the screen saw is lost, and this one says no
-            return document, lacking(answered, "a domain")
+            error = ModelError(Kind.INVALID, "the answer to the merged call lacks a domain")
+            error.call = answered.call
+            return document, error
         source = document.source
         slots = tuple(
             Slot(pair_id(source.doc_id or "", source.text_sha256 or "", persona), persona)

@@ -178,16 +178,6 @@ def test_each_slot_gets_the_pair_of_its_number_whatever_their_order() -> None:
     ]
 
 
-def test_a_missing_pair_is_the_error_of_its_slot_alone() -> None:
-    found = answered("generate_all", pairs=[pair(1), pair(3)])
-    decided = GenerateQA(PROMPTS, "merged").decide(document("a", "b", "c"), [found] * 3)
-    assert decided.document is not None
-    assert [(slot.persona, slot.answer) for slot in decided.document.slots] == [("a", "answer 1"), ("c", "answer 3")]
-    (error,) = decided.failed
-    assert (error.pair_id, error.error, error.calls.generate) == (document("b").slots[0].pair_id, "invalid", "key")
-    assert error.message == "the answer to the merged call lacks number 2"
-
-
 def test_verdicts_go_by_the_place_among_the_pairs_that_are_left() -> None:
     left = with_pairs("a", "c")  # the checks have dropped b
     found = answered("judge_all", verdicts=[verdict(2, correct=False), verdict(1)])
@@ -197,13 +187,6 @@ def test_verdicts_go_by_the_place_among_the_pairs_that_are_left() -> None:
     assert (kept.persona, kept.checks, kept.judge) == ("a", Verdict(True, True, False), CALL)
     (row,) = decided.rejected
     assert (row.pair_id, row.reason, row.value) == (left.slots[1].pair_id, "answer_incorrect", "of 2")
-
-
-def test_without_its_verdict_no_pair_is_kept() -> None:
-    found = answered("judge_all", verdicts=[verdict(2)])
-    decided = JudgeQA(PROMPTS, "merged").decide(with_pairs("a", "b"), [found] * 2)
-    assert decided.document is not None and [slot.persona for slot in decided.document.slots] == ["b"]
-    assert [error.pair_id for error in decided.failed] == [document("a").slots[0].pair_id]
 
 
 def test_one_failed_call_fails_every_slot() -> None:
@@ -220,7 +203,9 @@ def test_one_failed_call_fails_every_slot() -> None:
     [
         ([1], 1, ""),
         ([2, 1, 3], 3, ""),
-        ([3], 3, ""),
+        ([3], 3, "no part has number 1, 2; each of 1 to 3 needs one"),
+        ([1, 3], 3, "no part has number 2;"),
+        ([3, 1, 2], 4, "no part has number 4;"),
         ([1, 1], 2, "the number 1 is there twice"),
         ([1, 2, 3, 2], 3, "the number 2 is there twice"),
         ([2], 1, "nothing has the number 2; the numbers are 1 to 1"),
@@ -287,6 +272,23 @@ def test_wrong_numbers_are_sent_back_once_and_the_slots_share_the_second_answer(
     replayed = ask(tmp_path, Script(), requests)
     assert [outcome.usage["generate", "usage", "m", "cache_hits"] for outcome in replayed] == [1, 1]
     assert GenerateQA(PROMPTS, "merged").decide(document("a", "b"), replayed).document == decided
+
+
+def test_an_answer_that_lacks_numbers_is_sent_back_and_never_replayed(tmp_path: Path) -> None:
+    rule, asked = GenerateQA(PROMPTS, "merged"), document("a", "b", "c")
+    short = json.dumps({"pairs": [pair(2)]})
+    engine = Script(short, short)
+    outcomes = ask(tmp_path, engine, rule.requests(asked))
+    assert len(engine.heard) == 2
+    assert "no part has number 1, 3; each of 1 to 3 needs one" in engine.heard[1]
+    decided = rule.decide(asked, outcomes)
+    assert decided.document is None
+    assert [error.pair_id for error in decided.failed] == [slot.pair_id for slot in asked.slots]
+    assert {(error.error, error.calls.generate) for error in decided.failed} == {("invalid", outcomes[0].call.key)}
+    again = Script(json.dumps({"pairs": [pair(number) for number in (1, 2, 3)]}))
+    retried = rule.decide(asked, ask(tmp_path, again, rule.requests(asked))).document
+    assert len(again.heard) == 1
+    assert retried is not None and [slot.answer for slot in retried.slots] == ["answer 1", "answer 2", "answer 3"]
 
 
 def spent(outcomes: list[Answered | Unanswered], prefix: str) -> list[tuple[int, ...]]:

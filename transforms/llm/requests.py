@@ -29,7 +29,7 @@ class Request:
       repair: what is said to a reply that is not valid, a `string.Template` with `$error`.
       sample: distinguishes repeated samples of one request in the cache.
       merged: the task that is asked in place of the stage's own where calls are merged.
-      count: how many numbered things it lists; what is said of another number is not valid.
+      count: how many numbered things it lists; its answer has a part for each, and no other.
     """
 
     stage: Stage

@@ -130,19 +130,11 @@ class SlotRule(Rule):
 def own_part(answered: Answered | ModelError, number: int) -> Answered | ModelError:
     """Return the part with a number of an answer that has numbered parts; others are what they are.
 
-    A part that is missing is an `INVALID` answer: nobody else's may take its place.
+    It is there, since an answer that lacks one of the request's numbers is not valid.
     """
     if isinstance(answered, ModelError) or not isinstance(answered.answer, NumberedAnswers):
         return answered
-    part = answered.answer.part(number)
-    return lacking(answered, f"number {number}") if part is None else dataclasses.replace(answered, answer=part)
-
-
-def lacking(answered: Answered, what: str) -> ModelError:
-    """Return the error of a stage that misses its part in an answer which is valid in itself."""
-    error = ModelError(Kind.INVALID, f"the answer to the merged call lacks {what}")
-    error.call = answered.call
-    return error
+    return dataclasses.replace(answered, answer=answered.answer.part(number))
 
 
 def numbered(things: Iterable[Mapping[str, str]]) -> str:
