@@ -78,6 +78,8 @@ def usage_table(counts: Counts) -> list[dict[str, Any]]:
 def cost(counts: Counts, pairs: int | None) -> dict[str, float | None]:
     """Return what a run has paid, what its answers from the cache had cost before, and both per pair that it kept.
 
+    Answers that earlier runs paid for and discarded are in none of them, only in the cache.
+
     Args:
       pairs: how many it kept, null where it makes none.
     """

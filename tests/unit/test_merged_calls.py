@@ -19,7 +19,8 @@ from schemas.records import Call, Document, Slot, Source, Verdict, pair_id, text
 from transforms.classify import ClassifyDomain
 from transforms.generate import GenerateQA
 from transforms.judge import JudgeQA
-from transforms.llm.cache import request_key
+from transforms.llm.cache import open_segments, request_key
+from transforms.llm.cache.maintain import holdings
 from transforms.llm.client import Answered, ClientSettings, ModelClient, Unanswered
 from transforms.llm.embedded import answer
 from transforms.llm.parsing import parse_answer
@@ -307,6 +308,16 @@ def test_what_a_replayed_answer_had_cost_counts_once_for_all_slots(tmp_path: Pat
     assert (spent(paid, ""), spent(paid, "replayed_")) == ([once, nothing, nothing, once], [nothing] * 4)
     again = ask(tmp_path, Script(), [*requests, *other])
     assert (spent(again, ""), spent(again, "replayed_")) == ([nothing] * 4, [once, nothing, nothing, once])
+
+
+def test_what_was_discarded_before_an_answer_is_on_the_bill_of_the_cache_alone(tmp_path: Path) -> None:
+    requests = GenerateQA(PROMPTS, "merged").requests(document("a", "b"))
+    short, whole = (json.dumps({"pairs": [pair(number) for number in numbers]}) for numbers in ((1,), (1, 2)))
+    paid = ask(tmp_path, Script(short, whole), requests)
+    assert spent(paid, "") == [(100, 14, 2_000_000), (0, 0, 0)]
+    assert spent(ask(tmp_path, Script(), requests), "replayed_") == [(50, 7, 1_000_000), (0, 0, 0)]
+    bill = holdings(open_segments(str(tmp_path))).total
+    assert (bill["answers"], bill["valid"], bill["cost_nano_usd"]) == (2, 1, 2_000_000)
 
 
 def test_what_the_screen_has_paid_is_never_counted_as_replayed_by_classify(tmp_path: Path) -> None:
