@@ -28,7 +28,7 @@ from tests.support import prose_corpus
 from transforms.llm import client, served_engine, shared, stage
 from transforms.llm.cache import request_key
 from transforms.llm.cache.local import LocalCache
-from transforms.llm.parsing import parse_answer
+from transforms.llm.parsing import parsed
 
 RENDER: Final = "rendering the prompt, hashing the request to its key"
 CACHE: Final = "cache: looking up and appending"
@@ -165,7 +165,7 @@ def instrument() -> tuple[Books, Asking]:
         (LocalCache, "put", books.steps(CACHE, LocalCache.put)),
         (served_engine.ServedEngine, "complete", books.steps(HTTP, served_engine.ServedEngine.complete)),
         (served_engine, "_read", books.call(ANSWER, served_engine._read)),
-        (client, "parse_answer", books.call(ANSWER, parse_answer)),
+        (client, "parsed", books.call(ANSWER, parsed)),
         (shared, "_run", books.call(LOOP, shared._run)),
         (stage._Ask, "process", asking.mark(books.items(STAGE, stage._Ask.process))),
         (stage._Ask, "finish_bundle", asking.mark(books.items(STAGE, stage._Ask.finish_bundle))),

@@ -21,7 +21,7 @@ from transforms.llm.cache import Entry, backlog, open_cache, request_key
 from transforms.llm.endpoint import Endpoint
 from transforms.llm.learnt_rate import LearntRate
 from transforms.llm.limiter import Clock, Retries, Sleep, Window
-from transforms.llm.parsing import parse_answer
+from transforms.llm.parsing import parsed
 from transforms.llm.prices import FREE, Price, charged, price_at
 from transforms.llm.rates import Arrivals, Limits, LocalArrivals, Pace
 from transforms.llm.remote import DEFAULT_TIMEOUT_S, RemoteEngine
@@ -222,9 +222,8 @@ class ModelClient:
         entry = self._cache.get(call.key)
         if entry is None:
             return None
-        try:
-            answer = parse_answer(request.task, entry.completion, request.count)
-        except ModelError:
+        answer = parsed(request.task, entry.completion, request.count)
+        if isinstance(answer, ModelError):
             return None  # kept by a version that asked less of an answer
         meter = Meter(request.stage, call.model)
         meter.cache_hit()
@@ -259,7 +258,7 @@ class ModelClient:
             meter.failed(error.kind)
             return "", error
         meter.paid(request, completion)
-        outcome = _parsed(request, completion)
+        outcome = parsed(request.task, completion, request.count)
         valid = isinstance(outcome, BaseModel)
         await self._cache.put(call.key, Entry(request.stage, settings.model, request.prompt, completion, valid))
         if isinstance(outcome, ModelError):
@@ -338,13 +337,6 @@ async def _guarded(engine: Engine, request: Request, settings: Settings) -> Comp
         raise
     except Exception as error:
         raise ModelError(Kind.BAD_REQUEST, f"the engine failed: {type(error).__name__}: {error}"[:300]) from None
-
-
-def _parsed(request: Request, completion: Completion) -> BaseModel | ModelError:
-    try:
-        return parse_answer(request.task, completion, request.count)
-    except ModelError as error:
-        return error
 
 
 def _unasked(request: Request, call: Call, failure: Failure) -> Unanswered:

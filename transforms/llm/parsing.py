@@ -73,6 +73,14 @@ def parse_answer(task: Task, completion: Completion, count: int = 1) -> BaseMode
         raise ModelError(Kind.INVALID, _line(f"{where}: {first['msg']}")) from None
 
 
+def parsed(task: Task, completion: Completion, count: int = 1) -> BaseModel | ModelError:
+    """Return what `parse_answer` returns or raises."""
+    try:
+        return parse_answer(task, completion, count)
+    except ModelError as error:
+        return error
+
+
 def escape_latex(text: str) -> str:
     r"""Return JSON text with the backslash of LaTeX commands escaped where it was not.
 

@@ -5,14 +5,12 @@ from __future__ import annotations
 import dataclasses
 import enum
 import json
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from string import Template
 from typing import Any, Final, Protocol
 
 from schemas.answers import MERGED, MergedTask, Stage, Task
-from schemas.counts import Counts
 from schemas.records import Call
 
 
@@ -138,7 +136,6 @@ class ModelError(Exception):
       kind: the class of the failure.
       retry_after: seconds the provider asked us to wait, if it did.
       attempts: calls made for this request so far.
-      usage: what they cost.
       call: the model, the prompt's fingerprint and the key that an answer would have had, once a client knows them.
     """
 
@@ -148,7 +145,6 @@ class ModelError(Exception):
         self.kind = kind
         self.retry_after = retry_after
         self.attempts = attempts
-        self.usage: Counts = Counter()
         self.call: Call | None = None
 
 
