@@ -10,15 +10,23 @@ import subprocess
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from tests.support import manifest_of, prose_corpus, rows_of, stages_of
 
 ROOT = Path(__file__).parents[2]
 KILLS = 10
 CONCURRENCY = 4
+QUICK = """
+import sys
+from pipelines.cli import main
+from transforms.llm.batch import rounds
+
+rounds.SETTLE_S = 1.0  # the server creates a batch at once; a wait of 10 s would catch each kill after the first
+sys.exit(main(["run", *sys.argv[1:]]))
+"""
 MARGIN_S = 1.0  # between the server's last word on a request and its answer on the client's disk, on a busy machine
 
 
@@ -34,21 +42,55 @@ def server_process(log: Path, *options: str) -> Iterator[str]:
             process.send_signal(signal.SIGTERM)
 
 
-def kill_again_and_again(command: Sequence[str], output: Path, longest: float, seed: int) -> list[float]:
-    """Start a command ten times and kill it at a random moment of its work; return when, in seconds since 1970."""
-    moments, rng = [], random.Random(seed)
-    for _ in range(KILLS):
+Begun = Callable[[Path, subprocess.Popen[bytes], float], bool]
+
+
+class Kill(NamedTuple):
+    """A kill: when, in seconds since 1970, and how far each batch had come, the oldest first."""
+
+    at: float
+    batches: tuple[str, ...]
+
+
+def journal(output: Path) -> list[Path]:
+    """Return the files that say how far each batch of a run has come, the oldest first."""
+    return sorted(path for path in (output / "batch").glob("*.json") if path.name != "in_use.json")
+
+
+def statuses(output: Path) -> tuple[str, ...]:
+    """Return the statuses of a run's batches, the oldest first."""
+    return tuple(json.loads(path.read_text())["status"] for path in journal(output))
+
+
+def is_at_work(output: Path, process: subprocess.Popen[bytes], since: float) -> bool:
+    """Whether a process has begun its run."""
+    owner = output / "scratch" / "owner.json"
+    return owner.exists() and json.loads(owner.read_text())["pid"] == process.pid
+
+
+def is_at_batches(output: Path, process: subprocess.Popen[bytes], since: float) -> bool:
+    """Whether a process that was started at a time has taken a batch a step on."""
+    return any(path.stat().st_mtime > since for path in journal(output))
+
+
+def kill_again_and_again(
+    command: Sequence[str], output: Path, begun: Sequence[Begun], longest: float, seed: int
+) -> list[Kill]:
+    """Start a command ten times and kill it at a random moment of its work: after what `begun` says, in turn."""
+    kills, rng = [], random.Random(seed)
+    for number in range(KILLS):
+        since = time.time()
         with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
-            owner, deadline = output / "scratch" / "owner.json", time.monotonic() + 60
-            while not owner.exists() or json.loads(owner.read_text())["pid"] != process.pid:
-                assert time.monotonic() < deadline, "the run has not begun within a minute"
+            deadline = time.monotonic() + 60
+            while not begun[number % len(begun)](output, process, since):
+                assert time.monotonic() < deadline, "the run has not come so far within a minute"
                 assert process.poll() is None, "the run ended before it could be killed: make it longer"
                 time.sleep(0.01)
             time.sleep(rng.uniform(0, longest))
             assert process.poll() is None, "the run ended before it could be killed: make it longer"
             process.kill()
-        moments.append(time.time())
-    return moments
+        kills.append(Kill(time.time(), statuses(output)))
+    return kills
 
 
 def finish(command: Sequence[str], output: Path) -> None:
@@ -76,7 +118,7 @@ def test_online_only_what_was_in_flight_is_asked_again(tmp_path: Path) -> None:
     with server_process(log, "--latency", "0.1") as url:
         flags = ["--input", corpus, "--output", str(output), "--model", "openai/test", "--api-base", url]
         command = [sys.executable, "-m", "pipelines.build_qa", *flags, "--concurrency", str(CONCURRENCY)]
-        kills = kill_again_and_again(command, output, longest=5.0, seed=1)
+        kills = kill_again_and_again(command, output, [is_at_work], longest=5.0, seed=1)
         finish(command, output)
     seen = visits(log)
     small = json.loads(log.read_text(encoding="utf-8").split("\n")[0])["sha256"]  # the call that tries the model
@@ -86,7 +128,7 @@ def test_online_only_what_was_in_flight_is_asked_again(tmp_path: Path) -> None:
     again = [visit for body in seen.values() for visit in body[:-1]]
     assert len(again) <= KILLS * CONCURRENCY
     for came, left in again:
-        assert any(came <= kill <= left + MARGIN_S for kill in kills), "asked again, but not in flight at a kill"
+        assert any(came <= kill.at <= left + MARGIN_S for kill in kills), "asked again, but not in flight at a kill"
     replayed = sum(row["cache_hits"] for row in manifest_of(output)["usage"])
     assert replayed > 0, "no kill fell into the work"
 
@@ -95,9 +137,12 @@ def test_in_batches_nothing_is_sent_again(tmp_path: Path) -> None:
     corpus, output, log = prose_corpus(tmp_path, 12), tmp_path / "run", tmp_path / "calls.jsonl"
     with server_process(log, "--batch-seconds", "2", "--batch-hold", "0.7") as url:
         flags = ["--input", corpus, "--output", str(output), "--model", "openai/test", "--api-base", url]
-        command = [sys.executable, "-m", "pipelines.build_qa", *flags, "--llm-mode", "batch", "--wait"]
-        kill_again_and_again(command, output, longest=5.0, seed=2)
+        command = [sys.executable, "-c", QUICK, *flags, "--llm-mode", "batch", "--wait"]
+        kills = kill_again_and_again(command, output, [is_at_work, is_at_batches], longest=2.5, seed=2)
         finish(command, output)
+    met = {kill.batches for kill in kills}
+    assert len(met) >= 3, f"the kills met {met} only"
+    assert max(map(len, met)) > 1, "no kill fell into a later round"
     seen = visits(log)
     requests = sum(row["requests"] for row in manifest_of(output)["usage"])
     assert len(seen) == requests, "all that was ever sent is what the finished run has asked"
