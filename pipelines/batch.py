@@ -17,7 +17,7 @@ from pipelines.rundir import check_idle, read_manifest, using
 from schemas.answers import Stage
 from schemas.config import RunConfig
 from transforms.llm.batch.journal import IN_USE, Batch, Journal
-from transforms.llm.batch.provider import PROVIDERS, provider_of
+from transforms.llm.batch.provider import PROVIDERS, Look, provider_of
 from transforms.llm.batch.rounds import Courier, UnsureError, prepare
 from transforms.llm.budget import BatchBudget
 from transforms.llm.cache import CacheError
@@ -106,14 +106,9 @@ def batch(options: BatchOptions) -> int:
                 budget = _budget(journal, config, journal.figures()["cost_nano_usd"])
                 models, cache = settings_of(config), config.cache_directory
                 prepare(journal, output, cache, models, budget=budget, offline=options.offline)
-                _send(output, courier)
-            elif options.action == "collect":
-                _collect(output, courier)
-            return _status(output, courier)
+            return _go_through(output, courier, options.action)
         except CacheError as error:
             raise UsageError(str(error)) from None
-        except UnsureError as error:
-            raise _unsure(output, error) from None
 
 
 def check_no_batches(output: str) -> None:
@@ -162,16 +157,13 @@ def answered(output: str, config: RunConfig, cost_before: int) -> bool:
     """
     journal = Journal(output)
     courier = Courier(journal, config.cache_directory, prices_of(config))
-    try:
-        budget = _budget(journal, config, cost_before)
-        prepare(journal, output, config.cache_directory, settings_of(config), budget=budget)
-        under_way = {batch.name for batch in journal.open()}
-        if not under_way and budget is not None and budget.left_out:
-            print(f"The budget of ${config.budget_usd:g} covers no more of the requests in {output}/pending.")
-            return False
-        _wait(output, courier)
-    except UnsureError as error:
-        raise _unsure(output, error) from None
+    budget = _budget(journal, config, cost_before)
+    prepare(journal, output, config.cache_directory, settings_of(config), budget=budget)
+    under_way = {batch.name for batch in journal.open()}
+    if not under_way and budget is not None and budget.left_out:
+        print(f"The budget of ${config.budget_usd:g} covers no more of the requests in {output}/pending.")
+        return False
+    _wait(output, courier)
     over = [batch for batch in journal.batches() if batch.name in under_way]
     got = sum(each.figures.get(name, 0) for each in over for name in ("answered", "invalid", "failed"))
     if over and not got:  # without a batch, another run has put all of it into a cache that they share
@@ -188,28 +180,29 @@ def _budget(journal: Journal, config: RunConfig, cost_before: int) -> BatchBudge
 
 
 def _wait(output: str, courier: Courier) -> None:
-    """Take all batches on until they are over; what may pass is tried again."""
+    """Take all batches on until they are over; what may pass is tried again, and what is refused stops no other."""
     journal = Journal(output)
-    pause, shown = _FIRST_POLL_S, dict[str, str]()
-    while under_way := journal.open():
+    pause, shown, refused = _FIRST_POLL_S, dict[str, str](), dict[str, str]()
+    while under_way := [each for each in journal.open() if each.name not in refused]:
         before = dict(shown)
         for each in under_way:
-            try:
-                sent = courier.send(each)
-                look = courier.look(sent)
-                words = f"{look.status}, {look.done:,} of {each.requests:,} done"
-                if look.over:
-                    words = _outcome(courier.collect(sent, look))
-            except ModelError as error:
-                if error.kind not in _MAY_PASS:
-                    raise _refusal(output, each, error) from None
-                words = str(error)
-            if shown.get(each.name) != words:
-                print(f"batch {each.name} ({each.model}): {words}", flush=True)
-                shown[each.name] = words
-        if journal.open():
+            with _told(output, each) as told:
+                told.words = _taken_on(courier, each)
+            if told.refusal:
+                refused[each.name] = told.refusal
+            if shown.get(each.name) != told.words:
+                print(f"batch {each.name} ({each.model}): {told.words}", flush=True)
+                shown[each.name] = told.words
+        if any(each.name not in refused for each in journal.open()):
             pause = _FIRST_POLL_S if shown != before else min(_POLL_S, 1.5 * pause)
             time.sleep(pause)
+    _raise_first(list(refused.values()))
+
+
+def _taken_on(courier: Courier, each: Batch) -> str:
+    sent = courier.send(each)
+    look = courier.look(sent)
+    return _outcome(courier.collect(sent, look)) if look.over else _progress(look, each)
 
 
 def _config_of(output: str) -> RunConfig:
@@ -238,41 +231,45 @@ def _settle(journal: Journal, options: BatchOptions) -> None:
     journal.settle(unsure[name], options.sent[1] if options.sent else None, time.time())
 
 
-def _send(output: str, courier: Courier) -> None:
-    for each in Journal(output).open():
-        with _told(output, each):
-            courier.send(each)
+def _go_through(output: str, courier: Courier, action: Action) -> int:
+    """Do with each batch what was asked and print a line about it; one in trouble stops no other.
 
-
-def _collect(output: str, courier: Courier) -> None:
-    for each in Journal(output).open():
-        with _told(output, each):
-            if each.status == "sent" and (look := courier.look(each)).over:
-                courier.collect(each, look)
-
-
-def _status(output: str, courier: Courier) -> int:
-    journal = Journal(output)
+    Raises:
+      UsageError: a provider refuses one, or cannot say whether it has it.
+    """
+    journal, refused = Journal(output), []
     batches = journal.batches()
     for each in batches:
-        with _told(output, each):
-            print(f"{each.name}  {each.model}  {_words(journal, each, courier)}")
+        with _told(output, each) as told:
+            told.words = _words(journal, each, courier, action)
+        print(f"{each.name}  {each.model}  {told.words}", flush=True)
+        if told.refusal:
+            refused.append(told.refusal)
     if not batches:
         print("No batches; nothing was pending.")
-    return UNFINISHED if any(each.under_way for each in batches) else DONE
+    _raise_first(refused)
+    return UNFINISHED if journal.open() else DONE
 
 
-def _words(journal: Journal, each: Batch, courier: Courier) -> str:
+def _words(journal: Journal, each: Batch, courier: Courier, action: Action) -> str:
     if not each.under_way:
         return _outcome(each)
+    if action == "submit":
+        each = courier.send(each)
     if each.status != "sent":
         return f"{each.requests:,} requests, not sent yet"
     look = courier.look(each)
-    words = f"{look.status}, {look.done:,} of {each.requests:,} done"
+    if action == "collect" and look.over:
+        return _outcome(courier.collect(each, look))
+    words = _progress(look, each)
     if each.offline and not look.over:
         source, target = (journal.path(each, name) for name in ("input.jsonl", "output.jsonl"))
         words += f"; vllm run-batch -i {source} -o {target} --model {served_name(each.settings)}"
     return words
+
+
+def _progress(look: Look, each: Batch) -> str:
+    return f"{look.status}, {look.done:,} of {each.requests:,} done"
 
 
 def _outcome(each: Batch) -> str:
@@ -285,27 +282,46 @@ def _outcome(each: Batch) -> str:
     return f"collected: {counts}, ${each.figures.get('cost_nano_usd', 0) / 1e9:.2f}{error}"
 
 
+@dataclass(slots=True)
+class _Told:
+    """What is said of a batch; `refusal` where trying again is of no use."""
+
+    words: str = ""
+    refusal: str = ""
+
+
 @contextlib.contextmanager
-def _told(output: str, each: Batch) -> Iterator[None]:
-    """Turn what a provider says of a batch into a line for the user."""
+def _told(output: str, each: Batch) -> Iterator[_Told]:
+    """Turn what a provider says of a batch into words for the user, so that the batches behind it have their turn."""
+    told = _Told()
     try:
-        yield
+        yield told
+    except UnsureError as error:
+        told.words, told.refusal = "it may be at the provider", _unsure(output, error)
     except ModelError as error:
-        raise _refusal(output, each, error) from None
+        told.words = str(error)
+        if error.kind not in _MAY_PASS:
+            told.refusal = _refusal(output, each, error)
 
 
-def _refusal(output: str, each: Batch, error: ModelError) -> UsageError:
+def _raise_first(refused: Sequence[str]) -> None:
+    if refused:
+        more = f" (and {len(refused) - 1:,} more batches, see above)" if len(refused) > 1 else ""
+        raise UsageError(refused[0] + more)
+
+
+def _refusal(output: str, each: Batch, error: ModelError) -> str:
     remedy = ""
-    if each.status == "sent" and error.kind is Kind.UNKNOWN_MODEL:
+    if each.batch_id is not None and error.kind is Kind.UNKNOWN_MODEL:
         remedy = (
             f"; if its provider has lost it, `webscale-rl batch submit {output} --resend {each.name}` sends it again"
         )
-    return UsageError(f"batch {each.name}: {error}{remedy}")
+    return f"batch {each.name}: {error}{remedy}"
 
 
-def _unsure(output: str, error: UnsureError) -> UsageError:
+def _unsure(output: str, error: UnsureError) -> str:
     each = error.batch
-    return UsageError(
+    return (
         f"batch {each.name} may have been sent when a process died, and its provider cannot be asked: look there for a"
         f" batch on the file {each.file_id}, then say `webscale-rl batch submit {output} --sent {each.name}=ID`, or"
         f" --resend {each.name} where there is none"

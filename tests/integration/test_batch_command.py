@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,6 +16,7 @@ from pipelines.rundir import using
 from tests.batch_runs import WAIT, batches_of, collect_all, one_line, quick_batches, run
 from tests.model_server import Behaviour, ModelServer
 from tests.support import prose_corpus, webscale_rl
+from transforms.llm.batch import journal
 from transforms.llm.batch.provider import Provider
 from transforms.llm.requests import Kind, ModelError
 
@@ -50,8 +52,8 @@ def test_a_batch_of_which_nobody_heard_is_not_sent_again(
         with monkeypatch.context() as patch:
             patch.setattr(Provider, "create", unheard)
             capsys.readouterr()
-            assert webscale_rl(*submit) == 2
-        assert "the connection is gone" in one_line(capsys)
+            assert webscale_rl(*submit) == 3
+        assert "the connection is gone" in capsys.readouterr().out
         (batch,) = batches_of(output)
         assert batch.status == "sending"
         if listing:
@@ -105,6 +107,107 @@ def test_an_online_run_does_not_pay_for_what_a_batch_is_asked(
         collect_all(output)
         assert run(corpus(tmp_path), output, server, *flags) == 0
         assert server.stats()["repeated_bodies"] == 0
+
+
+@pytest.fixture
+def two_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(journal, "FILE_REQUESTS", 3)
+
+
+class FirstOne:
+    """Says of an argument whether it is the one that came first."""
+
+    def __init__(self) -> None:
+        self._first: str | None = None
+
+    def __call__(self, argument: str) -> bool:
+        self._first = self._first or argument
+        return argument == self._first
+
+
+def failing(call: Callable[..., Any], where: Callable[[str], bool], kind: Kind) -> Callable[..., Any]:
+    """Return a method of `Provider` that fails where its argument says so."""
+
+    def method(self: Provider, argument: str, *more: str) -> Any:
+        if where(argument):
+            raise ModelError(kind, "it is in trouble")
+        return call(self, argument, *more)
+
+    return method
+
+
+@pytest.mark.parametrize(("kind", "code"), [(Kind.TRANSIENT, 3), (Kind.UNKNOWN_MODEL, 2)])
+@pytest.mark.usefixtures("two_batches")
+def test_a_batch_in_trouble_does_not_keep_the_others_from_being_sent_and_collected(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, kind: Kind, code: int
+) -> None:
+    output = tmp_path / "run"
+    submit, collect = ("batch", "submit", str(output)), ("batch", "collect", str(output))
+    with ModelServer() as server:
+        assert run(corpus(tmp_path), output, server, "--until", "screen", "--llm-mode", "batch") == 3
+        with monkeypatch.context() as patch:
+            patch.setattr(Provider, "upload", failing(Provider.upload, FirstOne(), kind))
+            capsys.readouterr()
+            assert webscale_rl(*submit) == code
+            out = capsys.readouterr()
+        one, other = batches_of(output)
+        assert (one.status, other.status) == ("ready", "sent")
+        assert f"{one.name}  openai/test  it is in trouble" in out.out
+        assert (f"batch {one.name}: it is in trouble" in out.err) == (code == 2)
+        assert webscale_rl(*submit) == 3
+        one, other = batches_of(output)
+        with monkeypatch.context() as patch:
+            patch.setattr(Provider, "look", failing(Provider.look, lambda batch_id: batch_id == one.batch_id, kind))
+            while batches_of(output)[1].under_way:
+                assert webscale_rl(*collect) == code
+        one, other = batches_of(output)
+        assert (one.status, other.status) == ("sent", "collected")
+        collect_all(output)
+        assert server.stats()["repeated_bodies"] == 0
+
+
+@pytest.mark.usefixtures("two_batches")
+def test_of_many_batches_that_are_refused_each_has_its_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    output = tmp_path / "run"
+    with ModelServer() as server:
+        assert run(corpus(tmp_path), output, server, "--until", "screen", "--llm-mode", "batch") == 3
+        monkeypatch.setattr(Provider, "upload", failing(Provider.upload, lambda _: True, Kind.AUTH))
+        capsys.readouterr()
+        assert webscale_rl("batch", "submit", str(output)) == 2
+        said = capsys.readouterr()
+    one, other = batches_of(output)
+    assert f"{one.name}  openai/test  it is in trouble\n{other.name}  openai/test  it is in trouble\n" in said.out
+    assert f"webscale-rl: batch {one.name}: it is in trouble (and 1 more batches, see above)\n" in said.err
+
+
+@pytest.mark.usefixtures("two_batches")
+def test_a_submit_whose_status_is_not_heard_has_submitted(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    output = tmp_path / "run"
+    with ModelServer() as server:
+        assert run(corpus(tmp_path), output, server, "--until", "screen", "--llm-mode", "batch") == 3
+        monkeypatch.setattr(Provider, "look", failing(Provider.look, lambda _: True, Kind.TRANSIENT))
+        capsys.readouterr()
+        assert webscale_rl("batch", "submit", str(output)) == 3
+        said = capsys.readouterr()
+    assert [each.status for each in batches_of(output)] == ["sent", "sent"]
+    assert said.out.count("it is in trouble") == 2
+    assert said.err == ""
+
+
+@pytest.mark.usefixtures("two_batches")
+def test_a_wait_takes_the_other_batches_to_their_end_and_then_tells_what_was_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    output = tmp_path / "run"
+    with ModelServer(Behaviour(batch_seconds=0.05)) as server:
+        monkeypatch.setattr(Provider, "upload", failing(Provider.upload, FirstOne(), Kind.AUTH))
+        assert run(corpus(tmp_path), output, server, "--until", "screen", *WAIT) == 2
+        assert "it is in trouble" in one_line(capsys)
+    assert [each.status for each in batches_of(output)] == ["ready", "collected"]
 
 
 def test_a_refused_key_is_told_and_the_right_one_goes_on(
