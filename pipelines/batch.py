@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import os
+import posixpath
+import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, Literal, get_args
+from typing import Any, Final, Literal, get_args
+from urllib.parse import urlsplit
 
 from pydantic import ValidationError
 
 from pipelines.models import prices_of, settings_of
 from pipelines.options import Parser, UsageError
-from pipelines.rundir import check_idle, read_manifest, using
+from pipelines.rundir import check_idle, using
 from schemas.answers import Stage
 from schemas.config import RunConfig
 from transforms.llm.batch.journal import IN_USE, Batch, Journal
@@ -21,6 +24,7 @@ from transforms.llm.batch.provider import PROVIDERS, Look, provider_of
 from transforms.llm.batch.rounds import Courier, UnsureError, prepare
 from transforms.llm.budget import BatchBudget
 from transforms.llm.cache import CacheError
+from transforms.llm.failures import mask
 from transforms.llm.requests import Kind, ModelError, Settings
 from transforms.llm.served_engine import served_name
 
@@ -30,7 +34,8 @@ UNFINISHED: Final = 3
 _FIRST_POLL_S: Final = 1.0
 _POLL_S: Final = 60.0
 _MAY_PASS: Final = frozenset({Kind.TRANSIENT, Kind.THROTTLED, Kind.TIMEOUT})
-_REDACTED: Final = "[redacted]"
+_SECRET: Final = re.compile(r"(key|token|secret|password|authorization)$", re.IGNORECASE)
+"""Names of parameters whose value is nothing to be written down."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,9 +100,9 @@ def batch(options: BatchOptions) -> int:
       UsageError: the directory holds no run in batch mode, or is in use, or a provider refuses.
     """
     output = options.run
-    config = _config_of(output)
-    check_idle(output)
     journal = Journal(output)
+    config = _config_of(journal)
+    check_idle(output)
     courier = Courier(journal, config.cache_directory, prices_of(config))
     with using([f"{output}/{IN_USE}"], f"batch {options.action}"):
         try:
@@ -129,7 +134,7 @@ def check_batches(models: Mapping[Stage, Settings]) -> None:
     """Check that the models can be asked in batches.
 
     Raises:
-      UsageError: a provider has no batch API that is known here, or a key is not set.
+      UsageError: a provider has no batch API that is known here, a key is not set, or a secret would be written down.
     """
     for stage, settings in models.items():
         if settings.embedded:
@@ -139,8 +144,28 @@ def check_batches(models: Mapping[Stage, Settings]) -> None:
                 f"models.{stage}: {settings.model} has no batch API known here ({', '.join(PROVIDERS)});"
                 " use --llm-mode online"
             )
+        if secret := _secret_of(settings):
+            raise UsageError(
+                f"models.{stage}.{secret} holds a secret, and a batch's files are no place for one: name an environment"
+                " variable with api_key_env, or use --llm-mode online"
+            )
         if settings.api_key_env is not None and not os.environ.get(settings.api_key_env):
             raise UsageError(f"models.{stage}: the environment variable {settings.api_key_env} (its key) is not set")
+
+
+def _secret_of(settings: Settings) -> str | None:
+    """Return the name of a setting that holds a secret, or None."""
+    base = urlsplit(settings.api_base or "")
+    if base.username is not None or base.password is not None or mask(base.query) != base.query:
+        return "api_base"
+    return _secret_in("extra_body", settings.extra_body)
+
+
+def _secret_in(name: str, value: Any) -> str | None:
+    if isinstance(value, str):
+        return name if _SECRET.search(name) or mask(value) != value else None
+    items = value.items() if isinstance(value, Mapping) else enumerate(value) if isinstance(value, list) else ()
+    return next((found for key, item in items if (found := _secret_in(f"{name}.{key}", item))), None)
 
 
 def answered(output: str, config: RunConfig, cost_before: int) -> bool:
@@ -205,19 +230,19 @@ def _taken_on(courier: Courier, each: Batch) -> str:
     return _outcome(courier.collect(sent, look)) if look.over else _progress(look, each)
 
 
-def _config_of(output: str) -> RunConfig:
-    manifest = read_manifest(output)
-    config = manifest["config"] | {"output": output}
-    if config.get("llm_mode") != "batch":
-        raise UsageError(f"{output} was no run with --llm-mode batch, so nothing of it waits for one")
-    if _REDACTED in str(config["models"]):
-        raise UsageError(
-            f"{output}/manifest.json leaves a secret under `models` out; use `webscale-rl run --llm-mode batch --wait`"
-        )
+def _config_of(journal: Journal) -> RunConfig:
     try:
-        return RunConfig.model_validate(config)
-    except ValidationError as error:
-        raise UsageError(f"{output} was made by another version: {error.errors()[0]['msg']}; run it again") from None
+        config = journal.run()
+    except ValueError as error:
+        said = error.errors()[0]["msg"] if isinstance(error, ValidationError) else str(error)
+        raise UsageError(
+            f"{journal.directory}/run.json was written by another version: {said}; give the run's command again"
+        ) from None
+    if config is None:
+        raise UsageError(
+            f"{posixpath.dirname(journal.directory)} holds no run with --llm-mode batch, so nothing of it waits for one"
+        )
+    return config
 
 
 def _settle(journal: Journal, options: BatchOptions) -> None:

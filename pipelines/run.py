@@ -155,6 +155,7 @@ def _round(job: _Job) -> dict[str, Any]:
         forget(job.state)
     if client.batch is not None:
         write_failed(client.batch, Journal(output).given_up())
+        Journal(output).write_run(config)
     with progress(outlook, sys.stderr):
         pipeline.run().wait_until_finish()
     return read_manifest(output)

@@ -257,16 +257,60 @@ def test_who_signs_between_the_check_and_the_work_is_found(tmp_path: Path) -> No
 
 
 def test_a_batch_wants_a_run_in_batch_mode(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    online = tmp_path / "online"
-    online.mkdir()
-    (online / "manifest.json").write_text('{"config": {"llm_mode": "online"}}')
-    for directory, words in ((tmp_path, "a run's --output?"), (online, "no run with --llm-mode batch")):
+    older = tmp_path / "older"
+    (older / "batch").mkdir(parents=True)
+    (older / "batch" / "run.json").write_text('{"colour": "red"}')
+    for directory, words in ((tmp_path, "holds no run with --llm-mode batch"), (older, "written by another version")):
         for action in ("submit", "status", "collect"):
             assert webscale_rl("batch", action, str(directory)) == 2
             said = one_line(capsys)
             assert str(directory) in said
             assert words in said
-        assert not (directory / "batch").exists()
+    assert not (tmp_path / "batch").exists()
+
+
+def test_a_round_that_dies_leaves_what_its_batches_need(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    output, flags = tmp_path / "run", ("--until", "screen", "--llm-mode", "batch", "--cache", "answers")
+    (tmp_path / "elsewhere").mkdir()
+    documents = corpus(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    with ModelServer() as server:
+        assert run(documents, output, server, *flags) == 3
+        assert webscale_rl("batch", "submit", str(output)) == 3
+        with monkeypatch.context() as patch:
+            patch.setattr("pipelines.run.beam.Pipeline.run", lambda _: (_ for _ in ()).throw(KeyboardInterrupt))
+            assert run(documents, output, server, *flags) not in (0, 3)
+        assert not (output / "manifest.json").exists()
+        monkeypatch.chdir(tmp_path / "elsewhere")
+        collect_all(output)
+        assert not (tmp_path / "elsewhere" / "answers").exists()
+        monkeypatch.chdir(tmp_path)
+        assert run(documents, output, server, *flags) == 0
+        assert server.stats()["requests"] == DOCUMENTS
+
+
+@pytest.mark.parametrize(
+    ("model", "name"),
+    [
+        ({"model": "openai/m", "extra_body": {"nested": [{"api_key": "hush-hush"}]}}, "extra_body.nested.0.api_key"),
+        ({"model": "openai/m", "extra_body": {"note": SECRET}}, "extra_body.note"),
+        ({"model": "openai/m", "api_base": "http://me:hush-hush@127.0.0.1:9/v1"}, "api_base"),
+        ({"model": "openai/m", "api_base": "http://127.0.0.1:9/v1?key=hush-hush"}, "api_base"),
+    ],
+    ids=["by its name", "by its look", "in an address", "in a query"],
+)
+def test_a_secret_is_not_written_down(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], model: dict[str, Any], name: str
+) -> None:
+    config, output = tmp_path / "run.yaml", tmp_path / "run"
+    config.write_text(json.dumps({"models": {"screen": model}}))
+    flags = ("--config", str(config), "--until", "screen", "--llm-mode", "batch")
+    assert webscale_rl("run", "--input", corpus(tmp_path), "--output", str(output), *flags) == 2
+    said = one_line(capsys)
+    assert f"models.screen.{name} holds a secret" in said
+    assert "hush-hush" not in said
+    assert SECRET not in said
+    assert not (output / "batch").exists()
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from schemas.answers import Stage, json_schema
+from schemas.config import RunConfig
 from transforms.llm.batch import journal as module
 from transforms.llm.batch.failed import Failure
 from transforms.llm.batch.journal import FIGURES, IN_USE, Asked, Batch, Journal, read_failed, write_failed
@@ -73,7 +74,7 @@ def test_a_batch_is_three_files_that_say_all_of_it(journal: Journal) -> None:
     assert re.fullmatch(r"20231114T221320000000Z-[0-9a-f]{8}", batch.name)
     expected = Batch(batch.name, HERE.model, HERE.api_base, HERE.api_key_env, 3, "ready", NOW)
     assert batch == expected
-    assert files(journal) == {f"{batch.name}.{suffix}" for suffix in ("json", "asked.jsonl", "input.jsonl")}
+    assert files(journal) == {f"{batch.name}.{suffix}" for suffix in ("batch.json", "asked.jsonl", "input.jsonl")}
     again = Journal(str(Path(journal.directory).parent))
     assert again.batches() == again.open() == [batch]
     assert batch.settings == HERE
@@ -133,7 +134,7 @@ def test_files_without_their_batch_go_with_the_next_one(journal: Journal) -> Non
     known = one(journal, "a")
     directory = Path(journal.directory)
     strays = ["x.input.jsonl", "x.asked.jsonl", "x.input.jsonl.0f.tmp", f"{known.name}.failed.jsonl.0f.tmp"]
-    others = ["in_use.json", f"{known.name}.output.jsonl", "notes.txt"]
+    others = ["in_use.json", "run.json", f"{known.name}.output.jsonl", "notes.txt"]
     for name in [*strays, *others]:
         (directory / name).write_text("{}")
     before = files(journal)
@@ -142,10 +143,64 @@ def test_files_without_their_batch_go_with_the_next_one(journal: Journal) -> Non
     assert journal.taken() == set(keys("a", "b"))
 
 
-def test_the_name_of_the_process_at_work_is_no_batch(journal: Journal) -> None:
+def test_other_files_are_no_batches(journal: Journal) -> None:
     batch = one(journal, "a")
     (Path(journal.directory) / Path(IN_USE).name).write_text('{"pid": 1}')
+    journal.write_run(config_of())
     assert journal.batches() == [batch]
+
+
+def config_of(**given: object) -> RunConfig:
+    return RunConfig.model_validate({"input": ["c.parquet"], "output": "run", "llm_mode": "batch", **given})
+
+
+def test_what_the_commands_need_of_a_run_comes_back_and_nothing_else(journal: Journal) -> None:
+    assert journal.run() is None
+    models = {
+        "screen": {"model": "openai/small", "api_base": "http://127.0.0.1:1/v1", "extra_body": {"top_k": 3}},
+        "judge": {"model": "openai/large"},
+    }
+    price = {"input": 1.0, "output": 2.0}
+    config = config_of(
+        models=models,
+        prices={"openai/small": price, "openai/large": price},
+        limits={"openai/small": {"requests_per_minute": 5}},
+        limiter="redis://:hush-hush@127.0.0.1:6379/0",
+        cache="gs://bucket/answers",
+        budget_usd=7,
+        until="screen",
+    )
+    journal.write_run(config)
+    found = journal.run()
+    assert found is not None
+    assert found.models.screen == config.models.screen
+    assert found.models.judge == RunConfig.model_fields["models"].default.judge, "no stage up to `until` calls it"
+    assert found.prices == {"openai/small": config.prices["openai/small"]}
+    assert (found.cache, found.budget_usd, found.until) == ("gs://bucket/answers", 7.0, "screen")
+    assert (found.llm_mode, found.output) == ("batch", str(Path(journal.directory).parent))
+    assert "hush-hush" not in (Path(journal.directory) / "run.json").read_text()
+
+
+def test_a_cache_is_the_same_from_any_directory(
+    journal: Journal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here, elsewhere = tmp_path / "here", tmp_path / "elsewhere"
+    for directory in (here, elsewhere):
+        directory.mkdir()
+    monkeypatch.chdir(here)
+    journal.write_run(config_of(cache="answers"))
+    monkeypatch.chdir(elsewhere)
+    found = journal.run()
+    assert found is not None
+    assert found.cache_directory == f"{here}/answers"
+
+
+def test_the_cache_of_an_output_moves_with_it(journal: Journal, tmp_path: Path) -> None:
+    journal.write_run(config_of())
+    (tmp_path / "run").rename(tmp_path / "moved")
+    found = Journal(f"{tmp_path}/moved").run()
+    assert found is not None
+    assert found.cache_directory == f"{tmp_path}/moved/cache"
 
 
 def test_a_death_before_the_batch_is_written_down_leaves_none(
@@ -193,7 +248,7 @@ def test_a_batch_that_is_over_takes_nothing_and_keeps_no_bodies(journal: Journal
     journal.save(dataclasses.replace(batch, status=status, figures=dict.fromkeys(FIGURES, 0)))
     assert journal.taken() == set()
     assert journal.open() == []
-    assert files(journal) == {f"{batch.name}.json"}
+    assert files(journal) == {f"{batch.name}.batch.json"}
 
 
 def test_a_batch_in_doubt_is_settled_by_what_the_user_says(journal: Journal) -> None:

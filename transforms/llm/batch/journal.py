@@ -1,8 +1,9 @@
 """The batches of a run's directory, in files of its own: `OUTPUT/batch/`, which no run clears.
 
-A batch is NAME.json, which says how far it has come and is replaced as a whole; NAME.asked.jsonl, what each answer will
-be kept under; NAME.input.jsonl, what is sent; and NAME.failed.jsonl, what came to nothing. Those are written before
-NAME.json says so, hence a file whose NAME.json does not know it is of a process that died, and is ignored.
+A batch is NAME.batch.json, which says how far it has come and is replaced as a whole; NAME.asked.jsonl, what each
+answer will be kept under; NAME.input.jsonl, what is sent; and NAME.failed.jsonl, what came to nothing. Those are
+written before NAME.batch.json says so, hence a file that it does not know is of a process that died, and is ignored.
+run.json says what the commands need to know of the run, whose own manifest is gone while a round is under way.
 """
 
 from __future__ import annotations
@@ -18,15 +19,20 @@ from dataclasses import dataclass, field
 from typing import Final, Literal, get_args
 
 from schemas.answers import Stage, Task
-from transforms.files import delete, list_files, read_json, read_lines, replacing, write_text
+from schemas.config import MODEL_STAGES, RunConfig
+from schemas.counts import stages_until
+from transforms.files import delete, exists, list_files, read_json, read_lines, replacing, write_text
 from transforms.llm.batch.failed import Attempts, Failure
 from transforms.llm.batch.wire import request_line
 from transforms.llm.requests import Kind, Request, Settings
+from transforms.state import absolute
 
 BATCH: Final = "batch"
 """Directory of the journal, within a run's output."""
 IN_USE: Final = f"{BATCH}/in_use.json"
 """Names the process that changes the journal."""
+_STATE: Final = "batch.json"
+_RUN: Final = "run.json"
 Status = Literal["ready", "sending", "sent", "collected", "failed"]
 """ready: not sent. sending: sent or not, a process died over it. sent: at the provider, or left to `vllm run-batch`.
 collected: its answers are in the cache. failed: the provider did not take it or lost it; its requests wait again."""
@@ -119,12 +125,41 @@ class Journal:
     """The batches of one output. One process at a time may change it."""
 
     def __init__(self, output: str) -> None:
-        self.directory = f"{output.rstrip('/')}/{BATCH}"
+        self._output = output.rstrip("/")
+        self.directory = f"{self._output}/{BATCH}"
+
+    def write_run(self, config: RunConfig) -> None:
+        """Write down what `run` needs of a configuration: the models that are called, and where answers go."""
+        reached = stages_until(config.until)
+        models = {
+            stage: getattr(config.models, stage).model_dump(mode="json") for stage in MODEL_STAGES if stage in reached
+        }
+        called = {model["model"] for model in models.values()}
+        fields = {
+            "models": models,
+            # The cache of the output itself moves with it.
+            "cache": None if config.cache is None else absolute(config.cache),
+            "prices": {name: price.model_dump() for name, price in config.prices.items() if name in called},
+            "budget_usd": config.budget_usd,
+            "until": config.until,
+        }
+        write_text(f"{self.directory}/{_RUN}", json.dumps(fields, indent=2) + "\n")
+
+    def run(self) -> RunConfig | None:
+        """Return the configuration as far as `write_run` kept it; None where no run in batch mode was here.
+
+        Raises:
+          ValueError: another version wrote it.
+        """
+        path = f"{self.directory}/{_RUN}"
+        if not exists(path):
+            return None
+        fixed = {"input": [f"{self._output}/pending"], "output": self._output, "llm_mode": "batch"}
+        return RunConfig.model_validate(read_json(path) | fixed)
 
     def batches(self) -> list[Batch]:
         """Return all batches, the oldest first."""
-        paths = list_files(f"{self.directory}/*.json")
-        return [Batch(**read_json(path)) for path in paths if posixpath.basename(path) != posixpath.basename(IN_USE)]
+        return [Batch(**read_json(path)) for path in list_files(f"{self.directory}/*.{_STATE}")]
 
     def open(self) -> list[Batch]:
         """Return the batches whose requests may still be answered."""
@@ -132,7 +167,7 @@ class Journal:
 
     def save(self, batch: Batch) -> None:
         """Write down how far a batch has come; what it no longer needs goes."""
-        write_text(self.path(batch, "json"), json.dumps(dataclasses.asdict(batch), indent=2) + "\n")
+        write_text(self.path(batch, _STATE), json.dumps(dataclasses.asdict(batch), indent=2) + "\n")
         if not batch.under_way:
             delete([self.path(batch, name) for name in ("input.jsonl", "output.jsonl", "asked.jsonl")])
 
