@@ -20,13 +20,12 @@ from pipelines.rundir import check_idle, using
 from schemas.answers import Stage
 from schemas.config import RunConfig
 from transforms.llm.batch.journal import IN_USE, Batch, Journal
-from transforms.llm.batch.provider import PROVIDERS, Look, provider_of
+from transforms.llm.batch.provider import PROVIDERS, Look, name_there, provider_of
 from transforms.llm.batch.rounds import Courier, UnsureError, prepare
 from transforms.llm.budget import BatchBudget
 from transforms.llm.cache import CacheError
 from transforms.llm.failures import mask
 from transforms.llm.requests import Kind, ModelError, Settings
-from transforms.llm.served_engine import served_name
 
 Action = Literal["submit", "status", "collect"]
 DONE: Final = 0
@@ -289,7 +288,7 @@ def _words(journal: Journal, each: Batch, courier: Courier, action: Action) -> s
     words = _progress(look, each)
     if each.offline and not look.over:
         source, target = (journal.path(each, name) for name in ("input.jsonl", "output.jsonl"))
-        words += f"; vllm run-batch -i {source} -o {target} --model {served_name(each.settings)}"
+        words += f"; vllm run-batch -i {source} -o {target} --model {name_there(each.settings)}"
     return words
 
 

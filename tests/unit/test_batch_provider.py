@@ -141,6 +141,23 @@ def test_a_server_of_ones_own_takes_the_conventional_key_or_none(
     assert Provider(unnamed).upload("mine", batch_of(1)).startswith("file-")
 
 
+@pytest.mark.parametrize(
+    ("model", "key"),
+    [("openai/m", KEY), ("m", KEY), ("hosted_vllm/m", "no-key"), ("azure/m", None), ("vertex_ai/m", None)],
+)
+def test_litellm_finds_the_key_of_a_provider_that_is_not_openais(
+    monkeypatch: pytest.MonkeyPatch, model: str, key: str | None
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    monkeypatch.delenv("HOSTED_VLLM_API_KEY", raising=False)
+    given: dict[str, Any] = {}
+    monkeypatch.setattr(load_litellm(), "retrieve_batch", lambda **arguments: given.update(arguments) or batch(1))
+    Provider(Settings(model, "https://127.0.0.1:9")).look("batch-1")
+    assert given.get("api_key") == key
+    Provider(Settings(model, "https://127.0.0.1:9", "MY_KEY")).look("batch-1")
+    assert given["api_key"] == KEY
+
+
 def test_what_the_server_does_not_know(server: ModelServer) -> None:
     provider = Provider(settings(server))
     for call in (

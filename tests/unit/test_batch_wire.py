@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 from typing import Any
 
 import pytest
 
 from schemas.answers import json_schema
+from transforms.llm.batch.provider import PROVIDERS, provider_of
 from transforms.llm.batch.wire import URL, read_result, request_line
 from transforms.llm.cache import request_key
+from transforms.llm.litellm_engine import load_litellm
 from transforms.llm.requests import Completion, Kind, ModelError, Request, Settings
 from transforms.llm.served_engine import chat_body
 
@@ -64,6 +67,40 @@ def test_a_request_is_a_line_of_openais_format() -> None:
     assert body["messages"] == [{"role": "user", "content": "Zeile\neins „é“ \u2028 ?"}]
     assert body["response_format"]["json_schema"]["name"] == "screen"
     assert body.keys() == chat_body(request(), SERVED).keys()
+
+
+SERVED_MODELS = {
+    "gpt-4.1-mini": "gpt-4.1-mini",
+    "openai/gpt-4.1-mini": "gpt-4.1-mini",
+    "azure/my-deployment": "my-deployment",
+    "vertex_ai/gemini-2.5-flash": "gemini-2.5-flash",
+    "hosted_vllm/openai/gpt-oss-20b": "openai/gpt-oss-20b",
+}
+
+
+@pytest.mark.parametrize(("model", "name"), SERVED_MODELS.items())
+def test_a_line_names_the_model_as_its_provider_does(model: str, name: str) -> None:
+    body = json.loads(request_line(KEY, request(), Settings(model)))["body"]
+    assert body["model"] == name
+
+
+def test_every_provider_has_such_a_name() -> None:
+    assert {provider_of(Settings(model)) for model in SERVED_MODELS} == set(PROVIDERS)
+
+
+def test_a_server_of_ones_own_may_have_a_model_of_any_name() -> None:
+    settings = Settings("Qwen/Qwen3-8B", "http://127.0.0.1:8000/v1")
+    assert json.loads(request_line(KEY, request(), settings))["body"]["model"] == "Qwen/Qwen3-8B"
+
+
+def test_litellm_makes_the_job_on_vertex_of_the_name_in_the_first_line() -> None:
+    load_litellm()
+    files = importlib.import_module("litellm.llms.vertex_ai.files.transformation")
+    data = request_line(KEY, request(), GEMINI)
+    made = files.VertexAIFilesConfig().get_object_name(("mine.jsonl", data, "application/jsonl"), "batch")
+    jobs = importlib.import_module("litellm.llms.vertex_ai.batches.transformation")
+    job = jobs.VertexAIBatchTransformation._get_model_from_gcs_file(f"gs://bucket/{made}")
+    assert job == "publishers/google/models/gemini-2.5-flash"
 
 
 def test_an_answer() -> None:

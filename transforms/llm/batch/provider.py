@@ -55,6 +55,15 @@ def provider_of(settings: Settings) -> str:
     return prefix if slash and (prefix in PROVIDERS or settings.api_base is None) else "openai"
 
 
+def name_there(settings: Settings) -> str:
+    """Return the model's name in the body of a batch's line, where no prefix of litellm's is taken off on the way.
+
+    For Azure it is the deployment's; litellm makes the model of a job on Vertex AI from it.
+    """
+    prefix, slash, name = settings.model.partition("/")
+    return name if slash and prefix in PROVIDERS else settings.model
+
+
 class Provider:
     """The batch API where a model is served. Every method may raise `ModelError`."""
 
@@ -133,6 +142,7 @@ class Provider:
 
     def _key(self) -> str | None:
         key = named_key(self._settings)
-        if key is None and self._settings.api_base is not None:
+        # litellm looks for those of others itself: Azure's have names of their own, Vertex AI takes no such key.
+        if key is None and self._settings.api_base is not None and self.name in ("openai", "hosted_vllm"):
             return os.environ.get(key_variable(self._settings)) or "no-key"
         return key

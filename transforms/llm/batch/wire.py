@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import httpx
 
+from transforms.llm.batch.provider import name_there
 from transforms.llm.failures import of_response, redact
 from transforms.llm.requests import Completion, Kind, ModelError, Request, Settings
 from transforms.llm.served_engine import chat_body, completion_of
@@ -19,7 +20,8 @@ _UNDONE: Final = frozenset({"batch_expired", "batch_cancelled"})
 
 def request_line(key: str, request: Request, settings: Settings) -> bytes:
     """Return the line of a request, with its newline; the key, 64 characters, is its custom id."""
-    fields = {"custom_id": key, "method": "POST", "url": URL, "body": chat_body(request, settings)}
+    body = chat_body(request, settings) | {"model": name_there(settings)}
+    fields = {"custom_id": key, "method": "POST", "url": URL, "body": body}
     return json.dumps(fields, ensure_ascii=False).encode("utf-8", "replace") + b"\n"
 
 
