@@ -25,7 +25,15 @@ from pipelines.options import RunOptions, UsageError, input_files
 from pipelines.progress import Outlook, progress
 from pipelines.rundir import IN_USE, check_run, check_state, read_manifest, take_run, using, waits_for_batches
 from pipelines.summary import first_error, summary
-from pipelines.workers import LOCAL_RUNNER, check_limiter, concurrency_of, limits_of, work_is_here, worker_processes
+from pipelines.workers import (
+    LOCAL_RUNNER,
+    budget_of,
+    check_limiter,
+    concurrency_of,
+    limits_of,
+    work_is_here,
+    worker_processes,
+)
 from prompts import PromptSet, load_prompts
 from schemas.answers import Calls, Stage, task_of
 from schemas.config import DOCUMENT_STAGES, MODEL_STAGES, RunConfig
@@ -113,7 +121,7 @@ def _checked(options: RunOptions) -> _Job:
         concurrency_of(config, workers),
         limits=limits_of(config, workers),
         prices=prices_of(config),
-        budget_usd=None if config.budget_usd is None else config.budget_usd / workers,
+        budget_usd=budget_of(config, options.beam),
         limiter=config.limiter,
     )
     check_budget(config)

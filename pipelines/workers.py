@@ -1,11 +1,12 @@
-"""What one worker process may do of what a run may: limits on calls to models are divided among the processes."""
+"""What one worker process may do of what a run may: limits on calls and the budget are divided among the processes."""
 
 from __future__ import annotations
 
 import asyncio
 import os
 import resource
-from typing import Final
+from collections.abc import Mapping
+from typing import Any, Final
 
 from apache_beam.options.pipeline_options import PipelineOptions
 
@@ -18,20 +19,22 @@ _FILES_BESIDE_SOCKETS: Final = 100
 
 
 def worker_processes(hint: int | None, options: PipelineOptions) -> int:
-    """Return the number of worker processes: the hint, or else what the runner's options reveal.
+    """Return the number of worker processes: the hint, or else what the runner's options reveal, 1 if they do not.
+
+    Beam's `sdk_worker_parallelism` is processes on each worker, so it multiplies the largest number of workers.
 
     Raises:
-      UsageError: the local runner is asked for a negative number.
+      UsageError: the local runner is asked for a negative number, or `sdk_worker_parallelism` is no number.
     """
     given = options.get_all_options()
     if given["direct_num_workers"] < 0:
         raise UsageError(f"--direct_num_workers={given['direct_num_workers']} must be 0 (one a core) or more")
+    on_each = _processes_a_worker(given)
     if hint is not None:
         return hint
-    if given["direct_running_mode"] == "multi_processing":
+    if given["direct_running_mode"] == "multi_processing" and _is_local(given):
         return given["direct_num_workers"] or os.cpu_count() or 1
-    sizes = ("max_num_workers", "num_workers", "parallelism", "sdk_worker_parallelism")
-    return max([1, *(size for name in sizes if (size := given.get(name)))])
+    return max(1, _most_workers(given), given.get("num_workers") or 1) * max(1, on_each)
 
 
 def work_is_here(options: PipelineOptions) -> bool:
@@ -39,8 +42,47 @@ def work_is_here(options: PipelineOptions) -> bool:
     given = options.get_all_options()
     if given.get("environment_type") == "LOOPBACK":
         return True
-    local = str(given["runner"] or LOCAL_RUNNER).rpartition(".")[2] in ("FnApiRunner", "DirectRunner")
-    return local and given["direct_running_mode"] != "multi_processing"
+    return _is_local(given) and given["direct_running_mode"] != "multi_processing"
+
+
+def _is_local(given: Mapping[str, Any]) -> bool:
+    return str(given["runner"] or LOCAL_RUNNER).rpartition(".")[2] in ("FnApiRunner", "DirectRunner")
+
+
+def _most_workers(given: Mapping[str, Any]) -> int:
+    """Return the most workers that the options of a runner allow, 0 or less where they do not say."""
+    # Dataflow only begins with num_workers where it scales by itself.
+    fixed = given.get("num_workers") if given.get("autoscaling_algorithm") == "NONE" else None
+    return max(given.get("max_num_workers") or 0, given.get("parallelism") or 0, fixed or 0)
+
+
+def _processes_a_worker(given: Mapping[str, Any]) -> int:
+    """Return `sdk_worker_parallelism`, which Beam leaves as it was written; 0 where the runner chooses."""
+    written = str(given.get("sdk_worker_parallelism", 1))
+    if not (written.isascii() and written.isdigit()):
+        raise UsageError(f"--sdk_worker_parallelism={written} must be 0 (the runner chooses) or a number above")
+    return int(written)
+
+
+def budget_of(config: RunConfig, options: PipelineOptions) -> float | None:
+    """Return each worker's part of the budget in dollars; None where there is none, or no worker calls a model.
+
+    Nobody remembers what a worker has spent that dies: the one that is started in its place begins with its part anew.
+
+    Raises:
+      UsageError: nobody knows how many workers there will be, so that each might spend the whole.
+    """
+    if config.budget_usd is None or config.llm_mode == "batch":
+        return None
+    given = options.get_all_options()
+    told = _most_workers(given) > 0 and _processes_a_worker(given) > 0
+    if not (config.num_workers_hint or told or _is_local(given) or work_is_here(options)):
+        runner = given["runner"]
+        raise UsageError(
+            f"budget_usd is divided among the workers, and nothing says how many {runner} will have;"
+            " give the most with --num-workers-hint"
+        )
+    return config.budget_usd / worker_processes(config.num_workers_hint, options)
 
 
 def concurrency_of(config: RunConfig, workers: int) -> int:

@@ -12,7 +12,7 @@ from apache_beam.options.pipeline_options import PipelineOptions
 
 from pipelines.options import UsageError
 from pipelines.run import redacted
-from pipelines.workers import check_limiter, concurrency_of, limits_of, worker_processes
+from pipelines.workers import budget_of, check_limiter, concurrency_of, limits_of, worker_processes
 from schemas.config import RunConfig
 from transforms.llm.rates import Limits
 
@@ -59,7 +59,11 @@ def config(**settings: object) -> RunConfig:
         (None, ["--direct_num_workers=3", "--direct_running_mode=multi_processing"], 3),
         (None, ["--parallelism=8"], 8),
         (None, ["--max_num_workers=64", "--num_workers=2"], 64),
-        (5, ["--max_num_workers=64"], 5),
+        (None, ["--sdk_worker_parallelism=2"], 2),
+        (None, ["--sdk_worker_parallelism=0"], 1),
+        (None, ["--parallelism=8", "--sdk_worker_parallelism=2"], 16),
+        (None, ["--max_num_workers=6", "--num_workers=2", "--sdk_worker_parallelism=4"], 24),
+        (5, ["--max_num_workers=64", "--sdk_worker_parallelism=2"], 5),
         (1, ["--direct_num_workers=3", "--direct_running_mode=multi_processing"], 1),
     ],
 )
@@ -70,6 +74,52 @@ def test_the_hint_beats_what_the_runners_options_reveal(hint: int | None, flags:
 def test_a_negative_number_of_workers_is_refused() -> None:
     with pytest.raises(UsageError, match="--direct_num_workers=-1 must be 0"):
         worker_processes(3, PipelineOptions(["--direct_num_workers=-1"]))
+
+
+@pytest.mark.parametrize("written", ["two", "-1", "1.5", ""])
+@pytest.mark.parametrize("hint", [None, 3])
+def test_processes_a_worker_that_are_no_number_are_refused(written: str, hint: int | None) -> None:
+    with pytest.raises(UsageError, match=f"--sdk_worker_parallelism={written} must be 0 "):
+        worker_processes(hint, PipelineOptions([f"--sdk_worker_parallelism={written}"]))
+
+
+DATAFLOW, FLINK = "--runner=DataflowRunner", "--runner=FlinkRunner"
+
+
+@pytest.mark.parametrize(
+    ("hint", "flags", "part"),
+    [
+        (None, [], 12.0),
+        (None, ["--runner=DirectRunner", "--direct_num_workers=3", "--direct_running_mode=multi_processing"], 4.0),
+        (None, ["--runner=PortableRunner", "--environment_type=LOOPBACK"], 12.0),
+        (None, [DATAFLOW, "--max_num_workers=6"], 2.0),
+        (None, [DATAFLOW, "--num_workers=6", "--autoscaling_algorithm=NONE"], 2.0),
+        (None, [FLINK, "--parallelism=3", "--sdk_worker_parallelism=2"], 2.0),
+        (4, ["--runner=SparkRunner"], 3.0),
+    ],
+)
+def test_each_worker_has_its_part_of_the_budget(hint: int | None, flags: list[str], part: float) -> None:
+    assert budget_of(config(budget_usd=12, num_workers_hint=hint), PipelineOptions(flags)) == part
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [
+        [DATAFLOW],
+        [DATAFLOW, "--num_workers=6"],
+        [DATAFLOW, "--direct_num_workers=3", "--direct_running_mode=multi_processing"],
+        [FLINK, "--parallelism=-1"],
+        [FLINK, "--sdk_worker_parallelism=2"],
+        [FLINK, "--parallelism=3", "--sdk_worker_parallelism=0"],
+        ["--runner=SparkRunner"],
+        ["--runner=PortableRunner"],
+    ],
+)
+def test_a_budget_wants_to_know_how_many_workers_there_are(flags: list[str]) -> None:
+    with pytest.raises(UsageError, match=r"^budget_usd .* how many \w+Runner will have; .*--num-workers-hint$"):
+        budget_of(config(budget_usd=12), PipelineOptions(flags))
+    assert budget_of(config(), PipelineOptions(flags)) is None
+    assert budget_of(config(budget_usd=12, llm_mode="batch"), PipelineOptions(flags)) is None
 
 
 def test_limits_are_divided_among_the_worker_processes() -> None:
