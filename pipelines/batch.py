@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import posixpath
 import re
@@ -105,12 +106,8 @@ def batch(options: BatchOptions) -> int:
     courier = Courier(journal, config.cache_directory, prices_of(config))
     with using([f"{output}/{IN_USE}"], f"batch {options.action}"):
         try:
-            if options.action == "submit":
-                _settle(journal, options)
-                budget = _budget(journal, config, journal.figures()["cost_nano_usd"])
-                models, cache = settings_of(config), config.cache_directory
-                prepare(journal, output, cache, models, budget=budget, offline=options.offline)
-            return _go_through(output, courier, options.action)
+            left_out = _gather(journal, options, config) if options.action == "submit" else 0
+            return _go_through(output, courier, options.action, left_out)
         except CacheError as error:
             raise UsageError(str(error)) from None
 
@@ -184,7 +181,7 @@ def answered(output: str, config: RunConfig, cost_before: int) -> bool:
     budget = _budget(journal, config, cost_before)
     prepare(journal, output, config.cache_directory, settings_of(config), budget=budget)
     under_way = {batch.name for batch in journal.open()}
-    if not under_way and budget is not None and budget.left_out:
+    if not under_way and budget.left_out:
         print(f"The budget of ${config.budget_usd:g} covers no more of the requests in {output}/pending.")
         return False
     _wait(output, courier)
@@ -196,11 +193,17 @@ def answered(output: str, config: RunConfig, cost_before: int) -> bool:
     return True
 
 
-def _budget(journal: Journal, config: RunConfig, cost_before: int) -> BatchBudget | None:
-    if config.budget_usd is None:
-        return None
+def _budget(journal: Journal, config: RunConfig, cost_before: int) -> BatchBudget:
+    """Return what is left for requests beside the batches under way; all there is where nobody set a budget.
+
+    What is sent then is given a price all the same, for the invocation that has a budget while it is under way.
+    """
+    amount = math.inf if config.budget_usd is None else config.budget_usd
     spent = (journal.figures()["cost_nano_usd"] - cost_before) / 1e9
-    return BatchBudget(config.budget_usd - spent, prices_of(config), journal.answer_tokens())
+    under_way = sum(each.expected_usd for each in journal.open())
+    budget = BatchBudget(amount - spent - under_way, prices_of(config))
+    journal.teach(budget.estimate)
+    return budget
 
 
 def _wait(output: str, courier: Courier) -> None:
@@ -255,8 +258,25 @@ def _settle(journal: Journal, options: BatchOptions) -> None:
     journal.settle(unsure[name], options.sent[1] if options.sent else None, time.time())
 
 
-def _go_through(output: str, courier: Courier, action: Action) -> int:
+def _gather(journal: Journal, options: BatchOptions, config: RunConfig) -> int:
+    """Make batches of what waits; returns how many requests the budget leaves out."""
+    _settle(journal, options)
+    budget = _budget(journal, config, journal.figures()["cost_nano_usd"])
+    models, cache = settings_of(config), config.cache_directory
+    prepare(journal, options.run, cache, models, budget=budget, offline=options.offline)
+    if budget.left_out:
+        print(
+            f"The budget of ${config.budget_usd:g} does not cover {budget.left_out:,} of the requests in"
+            f" {options.run}/pending, beside the batches under way; they wait."
+        )
+    return budget.left_out
+
+
+def _go_through(output: str, courier: Courier, action: Action, left_out: int) -> int:
     """Do with each batch what was asked and print a line about it; one in trouble stops no other.
+
+    Args:
+      left_out: requests that wait for another budget.
 
     Raises:
       UsageError: a provider refuses one, or cannot say whether it has it.
@@ -269,10 +289,11 @@ def _go_through(output: str, courier: Courier, action: Action) -> int:
         print(f"{each.name}  {each.model}  {told.words}", flush=True)
         if told.refusal:
             refused.append(told.refusal)
-    if not batches:
-        print("No batches; nothing was pending.")
     _raise_first(refused)
-    return UNFINISHED if journal.open() else DONE
+    if journal.open() or left_out:
+        return UNFINISHED
+    print(f"No batch of {output} is under way: run the same `webscale-rl run` again, which goes on from the answers.")
+    return DONE
 
 
 def _words(journal: Journal, each: Batch, courier: Courier, action: Action) -> str:

@@ -6,7 +6,8 @@ from pipelines.options import UsageError
 from schemas.answers import Stage
 from schemas.config import MODEL_STAGES, RunConfig
 from schemas.counts import stages_until
-from transforms.llm.prices import Price, price, price_at
+from transforms.llm.prices import FREE, Price, price, price_at
+from transforms.llm.rates import UNKNOWN_ANSWER_TOKENS
 from transforms.llm.requests import Settings
 
 
@@ -31,6 +32,23 @@ def check_budget(config: RunConfig) -> None:
                 f"budget_usd: nobody knows the price of {settings.model}; set prices.{settings.model} in --config, in"
                 " dollars per million tokens: {input: 0, output: 0} where it is free"
             )
+
+
+def below_a_call(config: RunConfig, stage: Stage) -> str:
+    """Return what to say where a budget did not cover the first call of a stage.
+
+    As a worker counts before any answer came: as many tokens of answer as there may be, beside the prompt.
+    """
+    settings = settings_of(config)[stage]
+    tokens = settings.max_tokens or UNKNOWN_ANSWER_TOKENS
+    answer = tokens * (price_at(settings, prices_of(config)) or FREE).output
+    change = f"lower models.{stage}.max_tokens ({tokens:,})"
+    if settings.max_tokens is None:
+        change = f"set models.{stage}.max_tokens ({tokens:,} are supposed)"
+    return (
+        f"The budget of ${config.budget_usd:g} covers no call of {stage}: the answer alone may cost ${answer:.2g}, the"
+        f" prompt comes to it, and workers divide the budget; raise --budget-usd, or {change}."
+    )
 
 
 def prices_of(config: RunConfig) -> dict[str, Price]:

@@ -20,7 +20,7 @@ from apache_beam.options.pipeline_options import PipelineOptions, SetupOptions, 
 from pipelines.batch import answered, check_batches, check_no_batches
 from pipelines.build_qa import build_qa
 from pipelines.doors import Run
-from pipelines.models import check_budget, prices_of, settings_of
+from pipelines.models import below_a_call, check_budget, prices_of, settings_of
 from pipelines.options import RunOptions, UsageError, input_files
 from pipelines.progress import Outlook, progress
 from pipelines.rundir import IN_USE, check_run, check_state, read_manifest, take_run, using, waits_for_batches
@@ -271,8 +271,10 @@ def _report(config: RunConfig, manifest: dict[str, Any]) -> int:
     print(summary(output, manifest))
     if not manifest["unfinished"]:
         return DONE
-    causes = {cause for stage in manifest["stages"] for cause in stage.get("waiting", ())}
-    if "budget" in causes:
+    uncovered = [stage["stage"] for stage in manifest["stages"] if "budget" in stage.get("waiting", ())]
+    if uncovered and not manifest["cost"]["usd"]:
+        remedy = below_a_call(config, uncovered[0])
+    elif uncovered:
         remedy = (
             f"The budget of ${manifest['config']['budget_usd']:g} is spent. Answers so far are in the cache; the same"
             " command again spends as much on what is missing."

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
 
-from schemas.answers import json_schema
+from schemas.answers import Stage, json_schema
 from schemas.records import Pending, to_table
 from transforms.llm.batch.journal import Batch, Journal
 from transforms.llm.batch.provider import Look
 from transforms.llm.batch.rounds import Courier, prepare
+from transforms.llm.budget import BatchBudget
 from transforms.llm.cache import open_cache, request_key
 from transforms.llm.requests import ModelError, Request, Settings
 
 HERE = Settings("openai/small", "http://127.0.0.1:1/v1")
-MODELS = {"screen": HERE}
+MODELS: Mapping[Stage, Settings] = {"screen": HERE}
 NOW = 1_700_000_000.0
 GOOD, PROSE = '{"thought": "t", "qualified": true}', "Well, let me think."
 
@@ -128,9 +130,10 @@ class Desk:
         path.parent.mkdir(parents=True, exist_ok=True)
         pq.write_table(to_table(Pending, rows), path)
 
-    def prepare(self, *texts: str, offline: bool = False) -> list[Batch]:
+    def prepare(self, *texts: str, offline: bool = False, budget: BatchBudget | None = None) -> list[Batch]:
         self.wait_for(*texts)
-        return prepare(self.journal, self.output, self.cache, MODELS, offline=offline)  # type: ignore[arg-type]
+        budget = budget or BatchBudget(math.inf, {})
+        return prepare(self.journal, self.output, self.cache, MODELS, budget=budget, offline=offline)
 
     def courier(self) -> Courier:
         """Return a process of its own."""

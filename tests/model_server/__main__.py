@@ -46,6 +46,7 @@ def parser() -> argparse.ArgumentParser:
     add("--hold", type=float, default=600.0, metavar="S", help="how long the fault timeout keeps a connection")
     add("--api-key", help="the bearer key to ask for")
     add("--model", action="append", metavar="NAME", help="a model that exists; any does where none is named")
+    add("--chars-per-token", type=float, default=4.0, metavar="N", help="characters that count as a token")
     add("--context-chars", type=int, metavar="N")
     add("--requests-per-minute", type=float, metavar="N")
     add("--sliding-window", type=_window, metavar="N:S", help="N requests in any S seconds")
@@ -68,6 +69,7 @@ def behaviour_of(args: argparse.Namespace) -> Behaviour:
         hold_s=args.hold,
         api_key=args.api_key,
         models=None if args.model is None else tuple(args.model),
+        chars_per_token=args.chars_per_token,
         context_chars=args.context_chars,
         requests_per_minute=args.requests_per_minute,
         sliding_window=args.sliding_window,

@@ -82,10 +82,12 @@ def _spoilt(answer: Mapping[str, Any] | None, fault: str | None) -> tuple[str, s
     return content, None
 
 
-def completion_reply(body: Mapping[str, Any], visit: Visit) -> Reply:
+def completion_reply(body: Mapping[str, Any], visit: Visit, chars_per_token: float) -> Reply:
     """Return the completion of a request, spoilt where its visit has a fault that spoils it."""
     content, refusal = _spoilt(valid_answer(body), visit.fault)
-    prompt, completion = math.ceil(prompt_chars(body) / 4), math.ceil(len(refusal or content) / 4)
+    prompt, completion = (
+        math.ceil(characters / chars_per_token) for characters in (prompt_chars(body), len(refusal or content))
+    )
     message = {"role": "assistant", "content": None if refusal else content, "refusal": refusal}
     choice = {"index": 0, "message": message, "finish_reason": "length" if visit.fault == "truncated" else "stop"}
     return Reply(

@@ -31,6 +31,7 @@ class Behaviour:
       hold_s: seconds for which the fault "timeout" keeps a connection before it drops it; 0 drops it at once.
       api_key: the bearer key that every request must carry; a wrong one gets 401.
       models: the models that exist; another one gets 404. Any exists where None.
+      chars_per_token: characters that count as a token, in prompts and answers.
       context_chars: characters in all messages together above which a request gets 400 context_length_exceeded.
       requests_per_minute: the pace above which a request gets 429 with Retry-After; a second's worth may come at once.
       sliding_window: (N, S): a request gets 429 with Retry-After where N have been let in during the last S seconds.
@@ -49,6 +50,7 @@ class Behaviour:
     hold_s: float = 600.0
     api_key: str | None = None
     models: tuple[str, ...] | None = None
+    chars_per_token: float = 4.0
     context_chars: int | None = None
     requests_per_minute: float | None = None
     sliding_window: tuple[int, float] | None = None
@@ -72,6 +74,8 @@ class Behaviour:
 
         if self.sliding_window is not None and min(self.sliding_window) <= 0:
             raise ValueError(f"the sliding window is {self.sliding_window}; give requests and seconds above 0")
+        if self.chars_per_token <= 0:
+            raise ValueError(f"there are {self.chars_per_token!r} characters in a token; give a number above 0")
         if not 0 <= self.batch_expired <= 1:
             raise ValueError(f"the share of expired requests is {self.batch_expired!r}; give a number from 0 to 1")
 

@@ -141,7 +141,7 @@ class Service:
             return error_reply(429, "rate_limit_exceeded", "too many requests", wait)
         if visit.fault == "500":
             return error_reply(500, None, "the server failed on purpose")
-        return completion_reply(body, visit)
+        return completion_reply(body, visit, self.behaviour.chars_per_token)
 
     def _answer_of_batch(self, asked: object, batch_id: str) -> Reply | None:
         """Return the reply to a request of a batch; None where it is to be lost, as the fault "timeout" has it.

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.batch_desk import PROSE, Dead, Desk, key, line, refused, undone
+from tests.batch_desk import HERE, PROSE, Dead, Desk, key, line, refused, request, undone
 from transforms.llm.batch.failed import Failure
 from transforms.llm.batch.provider import Look
+from transforms.llm.rates import TokenEstimate
 from transforms.llm.requests import Kind, ModelError
 
 
@@ -30,8 +31,11 @@ def test_answers_are_kept_and_failures_written_down(desk: Desk) -> None:
     assert done == desk.only()
     assert (done.status, done.error) == ("collected", None)
     counted = figures(answered=1, invalid=1, failed=2, missing=1, prompt_tokens=20, completion_tokens=4)
-    assert done.figures == {**counted, "screen_answers": 2, "screen_tokens": 4}
-    assert desk.journal.answer_tokens() == {"screen": 2.0}
+    screen = {"screen_answers": 2, "screen_tokens": 4, "screen_characters": 2, "screen_prompt_tokens": 20}
+    assert done.figures == {**counted, **screen}
+    estimate = TokenEstimate()
+    desk.journal.teach(estimate)
+    assert estimate.expected(request("four"), HERE) == (40.0, 2.0), "ten tokens a character, as the answers had"
     assert desk.kept() == [(key("a"), True), (key("b"), False)]
     failures = {name: attempts.last for name, attempts in desk.journal.failures().items()}
     assert failures == {
@@ -45,7 +49,8 @@ def test_answers_are_kept_and_failures_written_down(desk: Desk) -> None:
 def test_a_key_that_is_refused_says_nothing_about_the_request(desk: Desk) -> None:
     done = desk.collect(desk.sent("a", "b"), line("a"), refused("b", 401, "no credit"))
     counted = figures(answered=1, missing=1, prompt_tokens=10, completion_tokens=2)
-    assert done.figures == {**counted, "screen_answers": 1, "screen_tokens": 2}
+    screen = {"screen_answers": 1, "screen_tokens": 2, "screen_characters": 1, "screen_prompt_tokens": 10}
+    assert done.figures == {**counted, **screen}
     assert done.error is not None and "no credit" in done.error
     assert desk.journal.failures() == {}
 

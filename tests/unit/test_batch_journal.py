@@ -16,6 +16,7 @@ from transforms.llm.batch.failed import Failure
 from transforms.llm.batch.journal import FIGURES, IN_USE, Asked, Batch, Journal, read_failed, write_failed
 from transforms.llm.batch.wire import request_line
 from transforms.llm.cache import request_key
+from transforms.llm.rates import TokenEstimate
 from transforms.llm.requests import Kind, Request, Settings
 
 NOW = 1_700_000_000.0
@@ -81,8 +82,24 @@ def test_a_batch_is_three_files_that_say_all_of_it(journal: Journal) -> None:
     assert batch.under_way
     lines = Path(journal.path(batch, "input.jsonl")).read_bytes()
     assert lines == b"".join(request_line(*each) for each in requests)
-    assert list(again.asked(batch)) == [Asked(key, each.stage, each.task, "fp", 1) for key, each, _ in requests]
+    assert list(again.asked(batch)) == [
+        Asked(key, each.stage, each.task, "fp", 1, each.characters) for key, each, _ in requests
+    ]
     assert again.taken() == {key for key, _, _ in requests}
+
+
+def test_a_batch_knows_what_it_was_expected_to_cost(journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "FILE_REQUESTS", 2)
+    requests = asked("a", "bb", "ccc")
+    batches = journal.add(requests, offline=False, now=NOW, expected_usd=lambda request, _: request.characters / 2)
+    assert [batch.expected_usd for batch in batches] == [each.expected_usd for each in journal.batches()] == [1.5, 1.5]
+
+
+def test_what_another_version_wrote_teaches_the_length_of_answers(journal: Journal) -> None:
+    collected(journal, one(journal, "a"), {}, answered=1, screen_answers=1, screen_tokens=6)
+    estimate = TokenEstimate(0.5)
+    journal.teach(estimate)
+    assert estimate.expected(request("four"), HERE) == (2.0, 6.0)
 
 
 def test_each_model_place_and_key_has_batches_of_its_own(journal: Journal) -> None:

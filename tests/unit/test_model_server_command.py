@@ -43,7 +43,15 @@ def test_every_option_of_the_command_reaches_the_behaviour() -> None:
     options = "--seed 3 --latency lognormal:0.01:0.5 --fault 429=0.5 --fault empty=0.1 --retry-after 7 --hold 1"
     gates = "--api-key k --model a --model b --context-chars 1000 --requests-per-minute 6000 --sliding-window 600:60"
     batches = "--batch-seconds 2 --batch-max-requests 7 --batch-max-bytes 99 --no-batch-listing --batch-hold 3"
-    arguments = [*options.split(), *gates.split(), *batches.split(), "--batch-expired", "0.5"]
+    arguments = [
+        *options.split(),
+        *gates.split(),
+        *batches.split(),
+        "--chars-per-token",
+        "2.5",
+        "--batch-expired",
+        "0.5",
+    ]
     assert behaviour_of(parser().parse_args(arguments)) == Behaviour(
         seed=3,
         latency=("lognormal", 0.01, 0.5),
@@ -52,6 +60,7 @@ def test_every_option_of_the_command_reaches_the_behaviour() -> None:
         hold_s=1,
         api_key="k",
         models=("a", "b"),
+        chars_per_token=2.5,
         context_chars=1000,
         requests_per_minute=6000,
         sliding_window=(600, 60.0),

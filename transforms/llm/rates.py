@@ -110,9 +110,13 @@ class TokenEstimate:
     The prompt counts by its characters, the answer as the mean of its stage so far, both as providers count them. A
     mean, and not the most that may come, because what is reserved too much keeps others waiting until the answer
     settles it.
+
+    Args:
+      a_character: tokens that a character of a prompt is taken for until its stage's answers tell.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, a_character: float = PROMPT_TOKENS_A_CHARACTER) -> None:
+        self._a_character = a_character
         self._answers: Counter[Stage] = Counter()
         self._characters: Counter[Stage] = Counter()
         self._prompt_tokens: Counter[Stage] = Counter()
@@ -125,20 +129,22 @@ class TokenEstimate:
     def expected(self, request: Request, settings: Settings) -> tuple[float, float]:
         """Return the tokens of a request's prompt and of its answer."""
         stage = request.stage
-        answers = self._answers[stage]
-        if not answers:
-            answer = float(settings.max_tokens or UNKNOWN_ANSWER_TOKENS)
-            return request.characters * PROMPT_TOKENS_A_CHARACTER, answer
-        a_character = self._prompt_tokens[stage] / self._characters[stage]
-        return request.characters * a_character, self._answer_tokens[stage] / answers
+        answers, characters = self._answers[stage], self._characters[stage]
+        a_character = self._prompt_tokens[stage] / characters if characters else self._a_character
+        answer = self._answer_tokens[stage] / answers if answers else settings.max_tokens or UNKNOWN_ANSWER_TOKENS
+        return request.characters * a_character, float(answer)
 
     def learn(self, request: Request, completion: Completion) -> None:
         """Take note of what an answer took."""
-        stage = request.stage
-        self._answers[stage] += 1
-        self._characters[stage] += max(1, request.characters)
-        self._prompt_tokens[stage] += completion.prompt_tokens
-        self._answer_tokens[stage] += completion.completion_tokens
+        characters, usage = max(1, request.characters), (completion.prompt_tokens, completion.completion_tokens)
+        self.learn_all(request.stage, 1, characters, *usage)
+
+    def learn_all(self, stage: Stage, answers: int, characters: int, prompt_tokens: int, answer_tokens: int) -> None:
+        """Take note of what many answers of a stage took together; 0 characters where nobody counted the prompts'."""
+        self._answers[stage] += answers
+        self._characters[stage] += characters
+        self._prompt_tokens[stage] += prompt_tokens
+        self._answer_tokens[stage] += answer_tokens
 
 
 class Pace:

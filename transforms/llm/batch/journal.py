@@ -14,7 +14,7 @@ import json
 import posixpath
 import uuid
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final, Literal, get_args
 
@@ -24,6 +24,7 @@ from schemas.counts import stages_until
 from transforms.files import delete, exists, list_files, read_json, read_lines, replacing, write_text
 from transforms.llm.batch.failed import Attempts, Failure
 from transforms.llm.batch.wire import request_line
+from transforms.llm.rates import TokenEstimate
 from transforms.llm.requests import Kind, Request, Settings
 from transforms.state import absolute
 
@@ -45,7 +46,8 @@ FIGURES: Final = ("answered", "invalid", "failed", "missing", "prompt_tokens", "
 """What is counted of a batch that is over: requests by how they ended, and what its answers took.
 
 missing: requests that the batch did not come to. cost_nano_usd: billionths of a dollar, see `usage`. Beside these there
-are STAGE_answers and STAGE_tokens of the stages that were answered.
+are, of the stages that were answered, STAGE_answers, their STAGE_tokens, and the STAGE_characters and
+STAGE_prompt_tokens of their prompts.
 """
 
 
@@ -63,6 +65,7 @@ class Batch:
       file_id, batch_id: the provider's names of its input and of itself, once they are known.
       figures: see `FIGURES`, of a batch that was collected.
       error: what the provider said of a batch as a whole.
+      expected_usd: what it was expected to cost when it was written, in dollars.
     """
 
     name: str
@@ -77,6 +80,7 @@ class Batch:
     batch_id: str | None = None
     figures: dict[str, int] = field(default_factory=dict)
     error: str | None = None
+    expected_usd: float = 0.0
 
     @property
     def settings(self) -> Settings:
@@ -91,13 +95,17 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What a batch asks under one key: what its answer is read and kept by (see `Request`)."""
+    """What a batch asks under one key: what its answer is read and kept by (see `Request`).
+
+    `characters` are those of the messages as they were sent, 0 where another version wrote it.
+    """
 
     key: str
     stage: Stage
     task: Task
     prompt: str
     count: int
+    characters: int = 0
 
 
 _Place = tuple[str, str | None, str | None]
@@ -109,13 +117,15 @@ class _Part:
     def __init__(self) -> None:
         self.lines: list[bytes] = []
         self.asked: list[bytes] = []
+        self.expected_usd = 0.0
         self._bytes = 0
 
     def is_full(self, line: bytes) -> bool:
         """Return whether one more line is too much for a file."""
         return len(self.lines) >= FILE_REQUESTS or (bool(self.lines) and self._bytes + len(line) > FILE_BYTES)
 
-    def add(self, line: bytes, asked: Asked) -> None:
+    def add(self, line: bytes, asked: Asked, expected_usd: float) -> None:
+        self.expected_usd += expected_usd
         self.lines.append(line)
         self.asked.append(json.dumps(dataclasses.asdict(asked)).encode("ascii") + b"\n")
         self._bytes += len(line)
@@ -219,13 +229,13 @@ class Journal:
             total.update({"batches": 1, "requests": batch.requests, **batch.figures})
         return dict(total)
 
-    def answer_tokens(self) -> dict[Stage, float]:
-        """Return the mean length in tokens of each stage's answers, where there were any."""
-        total = self.figures()
+    def teach(self, estimate: TokenEstimate) -> None:
+        """Let an estimate learn what the answers of all batches took."""
+        total = Counter(self.figures())
         stages: tuple[Stage, ...] = get_args(Stage)
-        return {
-            stage: total[f"{stage}_tokens"] / answers for stage in stages if (answers := total.get(f"{stage}_answers"))
-        }
+        for stage in stages:
+            names = ("answers", "characters", "prompt_tokens", "tokens")
+            estimate.learn_all(stage, *(total[f"{stage}_{name}"] for name in names))
 
     def forgive(self) -> None:
         """Forget all failures, so that what met them is asked anew."""
@@ -233,13 +243,21 @@ class Journal:
             if batch.status == "collected":
                 self.write_failures(batch, ())
 
-    def add(self, requests: Iterable[tuple[str, Request, Settings]], *, offline: bool, now: float) -> list[Batch]:
+    def add(
+        self,
+        requests: Iterable[tuple[str, Request, Settings]],
+        *,
+        offline: bool,
+        now: float,
+        expected_usd: Callable[[Request, Settings], float] = lambda request, settings: 0.0,
+    ) -> list[Batch]:
         """Write batches of requests: as many as there are models and places of them, and as the limits of files demand.
 
         Args:
           requests: (key, request, settings) of each.
           offline: whether they are for `vllm run-batch`.
           now: seconds since 1970.
+          expected_usd: what a request is expected to cost, in dollars.
         """
         self._sweep()
         parts: defaultdict[_Place, _Part] = defaultdict(_Part)
@@ -249,13 +267,14 @@ class Journal:
             line = request_line(key, request, settings)
             if parts[place].is_full(line):
                 done.append(self._write(place, parts.pop(place), offline, now))
-            parts[place].add(line, Asked(key, request.stage, request.task, request.prompt, request.count))
+            asked = Asked(key, request.stage, request.task, request.prompt, request.count, request.characters)
+            parts[place].add(line, asked, expected_usd(request, settings))
         return done + [self._write(place, part, offline, now) for place, part in parts.items()]
 
     def _write(self, place: _Place, part: _Part, offline: bool, now: float) -> Batch:
         # To the microsecond, since the order of names is that of batches, and a server of one's own is quick.
         name = f"{datetime.datetime.fromtimestamp(now, datetime.timezone.utc):%Y%m%dT%H%M%S%fZ}-{uuid.uuid4().hex[:8]}"
-        batch = Batch(name, *place, len(part.asked), "ready", now, offline)
+        batch = Batch(name, *place, len(part.asked), "ready", now, offline, expected_usd=part.expected_usd)
         for suffix, lines in (("input.jsonl", part.lines), ("asked.jsonl", part.asked)):
             with replacing(self.path(batch, suffix)) as stream:
                 stream.writelines(lines)

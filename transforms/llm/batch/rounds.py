@@ -71,7 +71,7 @@ def prepare(
     cache: str,
     models: Mapping[Stage, Settings],
     *,
-    budget: BatchBudget | None = None,
+    budget: BatchBudget,
     offline: bool = False,
 ) -> list[Batch]:
     """Write batches of the requests that wait and are not under way; one that had no valid answer says what was wrong.
@@ -88,12 +88,13 @@ def prepare(
     over = {key for key, attempts in failures.items() if attempts.over}
     with contextlib.closing(open_cache(cache)) as kept:
         requests = (
-            (key, _again(request, failures.get(key)), models[request.stage])
-            for key, request in waiting_requests(output, journal.taken() | over)
-            if not _is_kept(kept, key, request.task, request.count)
-            and (budget is None or budget.covers(request, models[request.stage]))
+            (key, request, models[request.stage])
+            for key, first in waiting_requests(output, journal.taken() | over)
+            if not _is_kept(kept, key, first.task, first.count)
+            for request in [_again(first, failures.get(key))]
+            if budget.covers(request, models[request.stage])
         )
-        return journal.add(requests, offline=offline, now=time.time())
+        return journal.add(requests, offline=offline, now=time.time(), expected_usd=budget.expected_usd)
 
 
 def _is_kept(cache: ResponseCache, key: str, task: Task, count: int) -> bool:
@@ -294,6 +295,9 @@ class _Harvest:
         self.figures["completion_tokens"] += completion.completion_tokens
         self.figures[f"{asked.stage}_answers"] += 1
         self.figures[f"{asked.stage}_tokens"] += completion.completion_tokens
+        if asked.characters:
+            self.figures[f"{asked.stage}_characters"] += asked.characters
+            self.figures[f"{asked.stage}_prompt_tokens"] += completion.prompt_tokens
         self.figures["cost_nano_usd"] += round(completion.cost_usd * 1e9)
         if isinstance(answer, ModelError):
             self.failures[asked.key] = Failure(answer.kind, str(answer), reply=completion.text)
