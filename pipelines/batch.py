@@ -22,7 +22,7 @@ from schemas.answers import Stage
 from schemas.config import RunConfig
 from transforms.llm.batch.journal import IN_USE, Batch, Journal
 from transforms.llm.batch.provider import PROVIDERS, Look, name_there, provider_of
-from transforms.llm.batch.rounds import Courier, UnsureError, prepare
+from transforms.llm.batch.rounds import OUTPUT, Courier, UnsureError, prepare
 from transforms.llm.budget import BatchBudget
 from transforms.llm.cache import CacheError
 from transforms.llm.failures import mask
@@ -47,7 +47,7 @@ class BatchOptions:
       run: the directory of a run in batch mode.
       offline: write files for `vllm run-batch` and send nothing.
       sent: (name, id) of a batch that the provider has, for a provider that cannot be asked.
-      resend: the name of a batch that it has not.
+      resend: the name of a batch that it has not, or that `vllm run-batch` has left unfinished.
     """
 
     action: Action
@@ -76,7 +76,11 @@ def parse_batch(arguments: Sequence[str]) -> BatchOptions:
         "--files", action="store_true", help="submit: write files for `vllm run-batch` and send nothing"
     )
     parser.add_argument("--sent", metavar="NAME=ID", help="submit: the provider has this batch, under that id")
-    parser.add_argument("--resend", metavar="NAME", help="submit: the provider does not have this batch")
+    parser.add_argument(
+        "--resend",
+        metavar="NAME",
+        help="submit: the provider does not have this batch; of one for vllm, what its output lacks gets a file anew",
+    )
     flags = parser.parse_args(list(arguments))
     given = [flag for flag in ("files", "sent", "resend") if getattr(flags, flag)]
     if given and flags.action != "submit":
@@ -106,7 +110,7 @@ def batch(options: BatchOptions) -> int:
     courier = Courier(journal, config.cache_directory, prices_of(config))
     with using([f"{output}/{IN_USE}"], f"batch {options.action}"):
         try:
-            left_out = _gather(journal, options, config) if options.action == "submit" else 0
+            left_out = _gather(journal, courier, options, config) if options.action == "submit" else 0
             return _go_through(output, courier, options.action, left_out)
         except CacheError as error:
             raise UsageError(str(error)) from None
@@ -247,23 +251,31 @@ def _config_of(journal: Journal) -> RunConfig:
     return config
 
 
-def _settle(journal: Journal, options: BatchOptions) -> None:
-    """Take the user's word for whether a batch was sent."""
+def _settle(journal: Journal, courier: Courier, options: BatchOptions) -> bool:
+    """Take the user's word for what became of a batch; returns whether it was one for `vllm run-batch`."""
     name = options.sent[0] if options.sent else options.resend
     if name is None:
-        return
-    unsure = {each.name: each for each in journal.batches() if each.status in ("sending", "sent") and not each.offline}
-    if name not in unsure:
-        raise UsageError(f"{options.run} has no batch {name} at a provider; it has {', '.join(unsure) or 'none'} there")
-    journal.settle(unsure[name], options.sent[1] if options.sent else None, time.time())
+        return False
+    there = {
+        each.name: each
+        for each in journal.open()
+        if each.status in ("sending", "sent") and not (options.sent and each.offline)
+    }
+    if name not in there:
+        raise UsageError(f"{options.run} has no batch {name} that was sent; such are {', '.join(there) or 'none'}")
+    if there[name].offline:
+        courier.give_up(there[name])
+    else:
+        journal.settle(there[name], options.sent[1] if options.sent else None, time.time())
+    return there[name].offline
 
 
-def _gather(journal: Journal, options: BatchOptions, config: RunConfig) -> int:
+def _gather(journal: Journal, courier: Courier, options: BatchOptions, config: RunConfig) -> int:
     """Make batches of what waits; returns how many requests the budget leaves out."""
-    _settle(journal, options)
+    offline = _settle(journal, courier, options) or options.offline
     budget = _budget(journal, config, journal.figures()["cost_nano_usd"])
     models, cache = settings_of(config), config.cache_directory
-    prepare(journal, options.run, cache, models, budget=budget, offline=options.offline)
+    prepare(journal, options.run, cache, models, budget=budget, offline=offline)
     if budget.left_out:
         print(
             f"The budget of ${config.budget_usd:g} does not cover {budget.left_out:,} of the requests in"
@@ -308,8 +320,13 @@ def _words(journal: Journal, each: Batch, courier: Courier, action: Action) -> s
         return _outcome(courier.collect(each, look))
     words = _progress(look, each)
     if each.offline and not look.over:
-        source, target = (journal.path(each, name) for name in ("input.jsonl", "output.jsonl"))
+        source, target = (journal.path(each, name) for name in ("input.jsonl", OUTPUT))
         words += f"; vllm run-batch -i {source} -o {target} --model {name_there(each.settings)}"
+        if look.done:
+            words += (
+                f" (where it has ended with fewer, `webscale-rl batch submit {posixpath.dirname(journal.directory)}"
+                f" --resend {each.name}` writes a file of the rest)"
+            )
     return words
 
 

@@ -82,7 +82,7 @@ def test_what_the_user_says_of_a_batch_at_a_provider_is_believed(
         for flag, value in (("--resend", "nobody"), ("--sent", "nobody=batch_1")):
             capsys.readouterr()
             assert webscale_rl(*submit, flag, value) == 2
-            assert f"no batch nobody at a provider; it has {batch.name} there" in one_line(capsys)
+            assert f"no batch nobody that was sent; such are {batch.name}" in one_line(capsys)
         for arguments in ((*submit, "--sent", f"{batch.name}=batch_lost"), submit, ("batch", "collect", str(output))):
             assert webscale_rl(*arguments) == 2
             said = one_line(capsys)

@@ -216,6 +216,32 @@ def test_files_for_vllm_go_there_and_come_back(corpus: str, tmp_path: Path, caps
     assert len(rows_of(output, "documents")) == 12
 
 
+def test_lines_that_vllm_left_out_go_into_another_file(
+    corpus: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    output, flags = tmp_path / "run", ("--until", "screen", "--llm-mode", "batch")
+    with ModelServer() as server:
+        assert run(corpus, output, server, *flags) == 3
+        assert webscale_rl("batch", "submit", str(output), "--files") == 3
+        (first,) = batches_of(output)
+        source, target = (output / "batch" / f"{first.name}.{name}.jsonl" for name in ("input", "output"))
+        lines = answer_like_vllm(source, server).splitlines(keepends=True)
+        target.write_text("".join(lines[:-2]), encoding="utf-8")
+        assert webscale_rl("batch", "collect", str(output)) == 3
+        assert f"webscale-rl batch submit {output} --resend {first.name}" in capsys.readouterr().out
+        assert webscale_rl("batch", "submit", str(output), "--sent", f"{first.name}=batch_1") == 2
+        assert webscale_rl("batch", "submit", str(output), "--resend", first.name) == 3
+        first, second = batches_of(output)
+        assert (first.status, first.figures["answered"], first.figures["missing"]) == ("collected", 13, 2)
+        assert (second.status, second.requests, second.offline) == ("sent", 2, True)
+        assert target.read_text(encoding="utf-8") == "".join(lines[:-2])
+        target = output / "batch" / f"{second.name}.output.jsonl"
+        target.write_text("".join(lines[-2:]), encoding="utf-8")
+        assert webscale_rl("batch", "collect", str(output)) == 0
+        assert run(corpus, output, server, *flags) == 0
+        assert server.stats()["batches"] == 0
+
+
 def test_a_stage_with_an_embedded_model_asks_nobody(corpus: str, tmp_path: Path) -> None:
     output, config = tmp_path / "run", tmp_path / "run.yaml"
     with ModelServer() as server:

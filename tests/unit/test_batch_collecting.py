@@ -182,4 +182,24 @@ def test_vllm_reads_and_writes_files(desk: Desk) -> None:
     done = courier.collect(sent, look)
     assert (done.status, done.error, done.figures["answered"]) == ("collected", None, 2)
     assert desk.place.calls == []
-    assert not output.exists()
+    assert output.exists(), "it is the user's"
+
+
+@pytest.mark.parametrize("rest", [b"", line("b")[:50], line("b") + b"\n"], ids=["missing", "half a line", "whole"])
+def test_what_vllm_has_left_out_waits_again_and_the_rest_is_kept(desk: Desk, rest: bytes) -> None:
+    sent = desk.courier().send(desk.prepare("a", "b", "c", offline=True)[0])
+    Path(desk.journal.path(sent, "output.jsonl")).write_bytes(line("a") + b"\n" + rest)
+    given_up = desk.courier().give_up(sent)
+    answered = 1 + rest.endswith(b"\n")
+    assert (given_up.status, given_up.figures["answered"], given_up.figures["missing"]) == (
+        "collected", answered, 3 - answered,
+    )  # fmt: skip
+    assert desk.journal.failures() == {}, "nobody has asked for it yet"
+    (again,) = desk.prepare("a", "b", "c", offline=True)
+    assert [each["custom_id"] for each in desk.asked(again)] == [key("a"), key("b"), key("c")][answered:]
+
+
+def test_a_batch_that_vllm_has_not_begun_waits_again(desk: Desk) -> None:
+    sent = desk.courier().send(desk.prepare("a", offline=True)[0])
+    assert desk.courier().give_up(sent).status == "failed"
+    assert len(desk.prepare("a")) == 1

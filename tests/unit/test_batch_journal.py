@@ -265,7 +265,7 @@ def test_a_batch_that_is_over_takes_nothing_and_keeps_no_bodies(journal: Journal
     journal.save(dataclasses.replace(batch, status=status, figures=dict.fromkeys(FIGURES, 0)))
     assert journal.taken() == set()
     assert journal.open() == []
-    assert files(journal) == {f"{batch.name}.batch.json"}
+    assert files(journal) == {f"{batch.name}.batch.json", f"{batch.name}.output.jsonl"}
 
 
 def test_a_batch_in_doubt_is_settled_by_what_the_user_says(journal: Journal) -> None:

@@ -176,10 +176,10 @@ class Journal:
         return [batch for batch in self.batches() if batch.under_way]
 
     def save(self, batch: Batch) -> None:
-        """Write down how far a batch has come; what it no longer needs goes."""
+        """Write down how far a batch has come; what it no longer needs goes, but for the output that a user made."""
         write_text(self.path(batch, _STATE), json.dumps(dataclasses.asdict(batch), indent=2) + "\n")
         if not batch.under_way:
-            delete([self.path(batch, name) for name in ("input.jsonl", "output.jsonl", "asked.jsonl")])
+            delete([self.path(batch, name) for name in ("input.jsonl", "asked.jsonl")])
 
     def settle(self, batch: Batch, batch_id: str | None, now: float) -> None:
         """Write down that the provider has a batch under an id, or, with None, that it has not."""

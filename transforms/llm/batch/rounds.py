@@ -30,6 +30,8 @@ from transforms.llm.parsing import parse_answer
 from transforms.llm.prices import Price, charged
 from transforms.llm.requests import HOPELESS, Completion, Kind, ModelError, Request, Settings
 
+OUTPUT: Final = "output.jsonl"
+"""Suffix of the file in which `vllm run-batch` leaves the answers of a batch."""
 SETTLE_S: Final = 10.0
 """How long a call that a dead process made may take to show at the provider."""
 _AT_ONCE: Final = 256
@@ -172,11 +174,16 @@ class Courier:
         """Return how far a batch that was sent has come."""
         if not batch.offline:
             return self._provider(batch).look(batch.batch_id or "")
-        path = self._journal.path(batch, "output.jsonl")
+        path = self._journal.path(batch, OUTPUT)
         # A last line without its end is still being written.
         done = sum(line.endswith(b"\n") and not line.isspace() for line in read_lines(path)) if exists(path) else 0
         over = done >= batch.requests
         return Look("completed" if over else "in_progress", done, (path,) if over else (), ())
+
+    def give_up(self, batch: Batch) -> Batch:
+        """Collect what `vllm run-batch` has answered of a batch so far; the rest of its requests wait again."""
+        path = self._journal.path(batch, OUTPUT)
+        return self.collect(batch, Look("cancelled", 0, (path,) if exists(path) else (), ()))
 
     def collect(self, batch: Batch, look: Look) -> Batch:
         """Keep what a batch that is over has answered, and write down what came to nothing."""
