@@ -12,7 +12,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from tests.support import manifest_of, prose_corpus, rows_of, stages_of
 
@@ -27,7 +27,6 @@ from transforms.llm.batch import rounds
 rounds.SETTLE_S = 1.0  # the server creates a batch at once; a wait of 10 s would catch each kill after the first
 sys.exit(main(["run", *sys.argv[1:]]))
 """
-MARGIN_S = 1.0  # between the server's last word on a request and its answer on the client's disk, on a busy machine
 
 
 @contextlib.contextmanager
@@ -101,15 +100,15 @@ def finish(command: Sequence[str], output: Path) -> None:
         assert stage["in"] == stage["kept"] + stage["rejected"] + stage["errors"] + stage["pending"]
 
 
-def visits(log: Path) -> dict[str, list[tuple[float, float]]]:
-    """Return when each body came and when the server was done with it, visit by visit."""
-    came: dict[int, dict[str, Any]] = {}
+def visits(log: Path) -> dict[str, list[float]]:
+    """Return when each body came, visit by visit, in seconds since 1970."""
+    came: dict[int, float] = {}
     found = defaultdict(list)
     for line in map(json.loads, log.read_text(encoding="utf-8").splitlines()):
         if line["event"] == "received":
-            came[line["id"]] = line
+            came[line["id"]] = line["at"]
         elif line["event"] in ("answered", "dropped"):
-            found[line["sha256"]].append((came[line["id"]]["at"], line["at"]))
+            found[line["sha256"]].append(came[line["id"]])
     return dict(found)
 
 
@@ -125,10 +124,14 @@ def test_online_only_what_was_in_flight_is_asked_again(tmp_path: Path) -> None:
     assert len(seen.pop(small)) == KILLS + 1
     requests = sum(row["requests"] for row in manifest_of(output)["usage"])
     assert len(seen) == requests, "all that was ever asked is what the finished run has asked"
-    again = [visit for body in seen.values() for visit in body[:-1]]
+    again = [came for visits_of_one in seen.values() for came in visits_of_one[:-1]]
     assert len(again) <= KILLS * CONCURRENCY
-    for came, left in again:
-        assert any(came <= kill.at <= left + MARGIN_S for kill in kills), "asked again, but not in flight at a kill"
+    everything = [came for visits_of_one in seen.values() for came in visits_of_one]
+    for came in again:
+        kill = min(kill.at for kill in kills if kill.at >= came)
+        # By order and not by time, since a client on a busy machine may take seconds to read what has been answered.
+        later = sum(came < other <= kill for other in everything)
+        assert later < 2 * CONCURRENCY, "asked again, but not in flight at a kill"
     replayed = sum(row["cache_hits"] for row in manifest_of(output)["usage"])
     assert replayed > 0, "no kill fell into the work"
 
