@@ -16,7 +16,6 @@ from dataclasses import dataclass
 from typing import Final
 
 import pyarrow.parquet as pq
-from pydantic import BaseModel
 
 from schemas.answers import Stage, Task
 from transforms.files import exists, list_files, open_parquet, read_lines
@@ -26,7 +25,7 @@ from transforms.llm.batch.provider import Look, Provider
 from transforms.llm.batch.wire import read_result
 from transforms.llm.budget import BatchBudget
 from transforms.llm.cache import Entry, ResponseCache, open_cache
-from transforms.llm.parsing import parse_answer
+from transforms.llm.parsing import parsed
 from transforms.llm.prices import Price, charged
 from transforms.llm.requests import HOPELESS, Completion, Kind, ModelError, Request, Settings
 
@@ -102,14 +101,7 @@ def prepare(
 def _is_kept(cache: ResponseCache, key: str, task: Task, count: int) -> bool:
     """Return whether a run would find the answer; one that another version kept may be none by now."""
     entry = cache.get(key)
-    return entry is not None and not isinstance(_parsed(task, entry.completion, count), ModelError)
-
-
-def _parsed(task: Task, completion: Completion, count: int) -> BaseModel | ModelError:
-    try:
-        return parse_answer(task, completion, count)
-    except ModelError as error:
-        return error
+    return entry is not None and not isinstance(parsed(task, entry.completion, count), ModelError)
 
 
 def _again(request: Request, attempts: Attempts | None) -> Request:
@@ -293,7 +285,7 @@ class _Harvest:
         self.failures[key] = Failure(error.kind, str(error))
 
     async def _keep(self, asked: Asked, completion: Completion, cache: ResponseCache) -> None:
-        answer = _parsed(asked.task, completion, asked.count)
+        answer = parsed(asked.task, completion, asked.count)
         valid = not isinstance(answer, ModelError)
         if not _is_kept(cache, asked.key, asked.task, asked.count):  # by a process that died over this batch
             await cache.put(asked.key, Entry(asked.stage, self.batch.model, asked.prompt, completion, valid))
