@@ -53,7 +53,7 @@ class Kill(NamedTuple):
 
 def journal(output: Path) -> list[Path]:
     """Return the files that say how far each batch of a run has come, the oldest first."""
-    return sorted(path for path in (output / "batch").glob("*.json") if path.name != "in_use.json")
+    return sorted((output / "batch").glob("*.batch.json"))
 
 
 def statuses(output: Path) -> tuple[str, ...]:
