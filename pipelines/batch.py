@@ -4,29 +4,24 @@ from __future__ import annotations
 
 import contextlib
 import math
-import os
 import posixpath
-import re
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Literal, get_args
-from urllib.parse import urlsplit
+from typing import Final, Literal, get_args
 
 from pydantic import ValidationError
 
 from pipelines.models import prices_of, settings_of
 from pipelines.options import Parser, UsageError
 from pipelines.rundir import check_idle, using
-from schemas.answers import Stage
 from schemas.config import RunConfig
 from transforms.llm.batch.journal import IN_USE, Batch, Journal
-from transforms.llm.batch.provider import PROVIDERS, Look, name_there, provider_of
+from transforms.llm.batch.provider import Look, name_there
 from transforms.llm.batch.rounds import OUTPUT, Courier, UnsureError, prepare
 from transforms.llm.budget import BatchBudget
 from transforms.llm.cache import CacheError
-from transforms.llm.failures import mask
-from transforms.llm.requests import Kind, ModelError, Settings
+from transforms.llm.requests import Kind, ModelError
 
 Action = Literal["submit", "status", "collect"]
 DONE: Final = 0
@@ -34,8 +29,6 @@ UNFINISHED: Final = 3
 _FIRST_POLL_S: Final = 1.0
 _POLL_S: Final = 60.0
 _MAY_PASS: Final = frozenset({Kind.TRANSIENT, Kind.THROTTLED, Kind.TIMEOUT})
-_SECRET: Final = re.compile(r"(key|token|secret|password|authorization)$", re.IGNORECASE)
-"""Names of parameters whose value is nothing to be written down."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,58 +107,6 @@ def batch(options: BatchOptions) -> int:
             return _go_through(output, courier, options.action, left_out)
         except CacheError as error:
             raise UsageError(str(error)) from None
-
-
-def check_no_batches(output: str) -> None:
-    """Check that nothing that an online run would ask is under way in a batch.
-
-    Raises:
-      UsageError: there are batches that were not collected.
-    """
-    journal = Journal(output)
-    if under_way := journal.open():
-        raise UsageError(
-            f"{len(under_way):,} batches of {output} are under way, and this run would pay for their requests again:"
-            f" fetch them with `webscale-rl batch collect {output}`, or delete {journal.directory} to leave them"
-        )
-
-
-def check_batches(models: Mapping[Stage, Settings]) -> None:
-    """Check that the models can be asked in batches.
-
-    Raises:
-      UsageError: a provider has no batch API that is known here, a key is not set, or a secret would be written down.
-    """
-    for stage, settings in models.items():
-        if settings.embedded:
-            continue
-        if provider_of(settings) not in PROVIDERS:
-            raise UsageError(
-                f"models.{stage}: {settings.model} has no batch API known here ({', '.join(PROVIDERS)});"
-                " use --llm-mode online"
-            )
-        if secret := _secret_of(settings):
-            raise UsageError(
-                f"models.{stage}.{secret} holds a secret, and a batch's files are no place for one: name an environment"
-                " variable with api_key_env, or use --llm-mode online"
-            )
-        if settings.api_key_env is not None and not os.environ.get(settings.api_key_env):
-            raise UsageError(f"models.{stage}: the environment variable {settings.api_key_env} (its key) is not set")
-
-
-def _secret_of(settings: Settings) -> str | None:
-    """Return the name of a setting that holds a secret, or None."""
-    base = urlsplit(settings.api_base or "")
-    if base.username is not None or base.password is not None or mask(base.query) != base.query:
-        return "api_base"
-    return _secret_in("extra_body", settings.extra_body)
-
-
-def _secret_in(name: str, value: Any) -> str | None:
-    if isinstance(value, str):
-        return name if _SECRET.search(name) or mask(value) != value else None
-    items = value.items() if isinstance(value, Mapping) else enumerate(value) if isinstance(value, list) else ()
-    return next((found for key, item in items if (found := _secret_in(f"{name}.{key}", item))), None)
 
 
 def answered(output: str, config: RunConfig, cost_before: int) -> bool:

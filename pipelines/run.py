@@ -6,7 +6,6 @@ import dataclasses
 import datetime
 import importlib.metadata
 import platform
-import re
 import sys
 import time
 import uuid
@@ -17,7 +16,8 @@ from typing import Any, Final
 import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions, SetupOptions, StandardOptions
 
-from pipelines.batch import answered, check_batches, check_no_batches
+from pipelines.batch import answered
+from pipelines.batch_checks import check_batches, check_no_batches
 from pipelines.build_qa import build_qa
 from pipelines.doors import Run
 from pipelines.models import below_a_call, check_budget, prices_of, settings_of
@@ -46,7 +46,7 @@ from transforms.llm.batch.journal import IN_USE as BATCH_IN_USE
 from transforms.llm.batch.journal import Journal, write_failed
 from transforms.llm.cache import CacheError, check_cache
 from transforms.llm.client import ClientSettings
-from transforms.llm.failures import mask
+from transforms.llm.failures import mask, names_secret
 from transforms.llm.preflight import PreflightError, check_models
 from transforms.llm.requests import Settings
 from transforms.output import SCRATCH
@@ -55,8 +55,6 @@ from transforms.read import CorpusError, plan_corpus
 from transforms.state import State, StateError, forget, open_state, withdraw
 
 _PACKAGES: Final = ("webscale-rl", "apache-beam", "litellm", "pyarrow", "numpy", "pydantic", "json-repair")
-
-_SECRET_KEY: Final = re.compile(r"(key|token|secret|password|authorization)$", re.IGNORECASE)
 
 DONE: Final = 0
 UNFINISHED: Final = 3
@@ -82,9 +80,11 @@ def run(options: RunOptions) -> int:
             Journal(output).forgive()
         manifest = _round(job)
         before = Journal(output).figures()["cost_nano_usd"] if options.wait else 0
-        while options.wait and manifest["rows"].get("pending") and answered(output, config, before):
-            manifest = _round(job)
-    return _report(config, manifest)
+        covered = True
+        while options.wait and covered and manifest["rows"].get("pending"):
+            covered = answered(output, config, before)
+            manifest = _round(job) if covered else manifest
+    return _report(config, manifest, covered)
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,7 +244,7 @@ def redacted(value: Any) -> Any:
     """Return a configuration without secrets: what looks like one, and values under names like key, token or secret."""
     if isinstance(value, dict):
         return {
-            key: "[redacted]" if isinstance(item, str) and _SECRET_KEY.search(key) else redacted(item)
+            key: "[redacted]" if isinstance(item, str) and names_secret(key) else redacted(item)
             for key, item in value.items()
         }
     if isinstance(value, list):
@@ -266,7 +266,8 @@ def pipeline_of(options: PipelineOptions, run: Run) -> beam.Pipeline:
     return pipeline
 
 
-def _report(config: RunConfig, manifest: dict[str, Any]) -> int:
+def _report(config: RunConfig, manifest: dict[str, Any], covered: bool) -> int:
+    """Print how a run ended; `covered` tells whether its budget was enough for the batches it would have sent."""
     output = config.output.rstrip("/")
     print(summary(output, manifest))
     if not manifest["unfinished"]:
@@ -274,7 +275,7 @@ def _report(config: RunConfig, manifest: dict[str, Any]) -> int:
     uncovered = [stage["stage"] for stage in manifest["stages"] if "budget" in stage.get("waiting", ())]
     if uncovered and not manifest["cost"]["usd"]:
         remedy = below_a_call(config, uncovered[0])
-    elif uncovered:
+    elif uncovered or not covered:
         remedy = (
             f"The budget of ${manifest['config']['budget_usd']:g} is spent. Answers so far are in the cache; the same"
             " command again spends as much on what is missing."

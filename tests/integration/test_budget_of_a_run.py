@@ -65,7 +65,9 @@ def test_batches_are_sent_as_far_as_the_budget_covers_them(
         whole = manifest_of(tmp_path / "online")["cost"]["usd"] / 2  # at the prices of batches
         flags = ("--llm-mode", "batch", "--wait", "--budget-usd")
         assert run(corpus, output, server, *flags, str(whole / 2)) == 3
-        assert "covers no more of the requests" in capsys.readouterr().out
+        said = capsys.readouterr()
+        assert "covers no more of the requests" in said.out
+        assert "is spent" in said.err and "batch submit" not in said.err, "which would spend as much again"
         assert 0 < manifest_of(output)["cost"]["replayed_usd"] <= whole / 2
         assert waiting(output) == manifest_of(output)["rows"]["pending"] > 0
         assert run(corpus, output, server, *flags, str(2 * whole)) == 0

@@ -1,18 +1,12 @@
-"""The client over an engine of our own: cache, sharing, limits, retries, the breaker, and the shared holder."""
+"""The client over an engine of our own: cache, sharing, limits, retries, and the breaker."""
 
 from __future__ import annotations
 
 import asyncio
 import dataclasses
-import gc
 import itertools
-import json
-import subprocess
-import sys
-import threading
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
-from concurrent.futures import CancelledError
 from pathlib import Path
 
 import pytest
@@ -23,7 +17,6 @@ from transforms.llm.cache.local import LocalCache
 from transforms.llm.client import Answered, ClientSettings, ModelClient, Unanswered
 from transforms.llm.rates import Limits
 from transforms.llm.requests import Completion, Kind, ModelError, Request, Settings
-from transforms.llm.shared import SharedClient
 
 GOOD = Completion('{"thought": "t", "qualified": true}', "stop", 100, 10, 40, 2.5e-5)
 PROSE = Completion("Well, let me think.", "stop", 100, 5)
@@ -449,81 +442,6 @@ def test_the_embedded_engine_answers_without_a_place_and_is_cached(tmp_path: Pat
         await asked.close()
 
     asyncio.run(scenario())
-
-
-def threads() -> int:
-    return sum(thread.name == "model-client" for thread in threading.enumerate())
-
-
-def test_equal_settings_share_one_loop_and_the_last_holder_ends_it(tmp_path: Path) -> None:
-    one, two, other = (SharedClient(embedded(tmp_path / name)) for name in ("a", "a", "b"))
-    assert threads() == 2
-    (outcome,) = one.ask_all([request(TEXT)]).result(timeout=10)
-    (replayed,) = two.ask_all([request(TEXT)]).result(timeout=10)
-    assert isinstance(outcome, Answered) and isinstance(replayed, Answered)
-    assert outcome.answer == replayed.answer
-    one.close()
-    assert threads() == 2
-    with pytest.raises(RuntimeError, match="closed"):
-        one.ask_all([])
-    del two
-    gc.collect()
-    assert threads() == 1
-    other.close()
-    other.close()
-    assert threads() == 0
-
-
-def test_many_threads_share_a_client(tmp_path: Path) -> None:
-    shared = SharedClient(embedded(tmp_path))
-    answers: list[Answered | Unanswered] = []
-
-    def work(first: int) -> None:
-        for n in range(first, first + 20):
-            answers.extend(shared.ask_all([request(f"{TEXT} {n}")]).result(timeout=30))
-
-    workers = [threading.Thread(target=work, args=(first,)) for first in (0, 10, 20, 30)]
-    for worker in workers:
-        worker.start()
-    for worker in workers:
-        worker.join()
-    shared.close()
-    assert len(answers) == 80
-    assert all(isinstance(answer, Answered) for answer in answers)
-    assert len(list(LocalCache(str(tmp_path)).entries())) == 50
-
-
-def test_the_futures_of_a_closed_client_are_cancelled(tmp_path: Path) -> None:
-    shared = SharedClient(embedded(tmp_path))
-    future = shared.submit(lambda client: asyncio.sleep(60))
-    shared.close()
-    with pytest.raises(CancelledError):
-        future.result(timeout=10)
-
-
-def test_a_client_that_cannot_start_says_why(tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("")
-    with pytest.raises(CacheError, match="cannot create"):
-        SharedClient(embedded(tmp_path / "file"))
-    assert threads() == 0
-
-
-FORGOTTEN = """
-import asyncio, json, sys
-from tests.unit.test_llm_client import TEXT, embedded, request
-from pathlib import Path
-from transforms.llm.shared import SharedClient
-shared = SharedClient(embedded(Path(sys.argv[1])))
-print(json.dumps([outcome.call.model for outcome in shared.ask_all([request(TEXT)]).result()]))
-pending = shared.submit(lambda client: asyncio.sleep(60))
-"""
-
-
-def test_a_process_that_forgets_to_close_ends_in_silence(tmp_path: Path) -> None:
-    command = [sys.executable, "-X", "dev", "-W", "error", "-c", FORGOTTEN, str(tmp_path)]
-    result = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
-    assert json.loads(result.stdout) == ["embedded/extractive"]
-    assert result.stderr == ""
 
 
 def test_the_limits_of_a_model_hold_for_its_requests_and_no_others(tmp_path: Path) -> None:

@@ -36,7 +36,6 @@ MAX_ATTEMPTS: Final = 8
 """With a fifth of all calls failing, one request in 400,000 is given up; an outage of a minute is waited out."""
 
 A = TypeVar("A", bound=BaseModel)
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +49,11 @@ class ClientSettings:
       max_attempts: calls at most for one request.
       timeout_s: seconds at most for one call.
       limits: of each model that has any, by its name; its requests at one place and with one key share them.
+      prices: of each model whose price is configured, by its name.
+      budget_usd: dollars that this process may spend, None for any number; all models must have a price.
+      limiter: the Redis by which all workers share the rates in `limits` (see `RedisLimiter`), None without one.
       batch: for a client that leaves all calls to batches, the file of requests on which batches have failed for good
         (`read_failed`); None for one that calls.
-      budget_usd: dollars that this process may spend, None for any number; all models must have a price.
-      prices: of each model whose price is configured, by its name.
-      limiter: the Redis by which all workers share the rates in `limits` (see `RedisLimiter`), None without one.
     """
 
     models: Mapping[Stage, Settings]
@@ -126,8 +125,8 @@ class ModelClient:
     its place (`concurrency` in all, fewer where an endpoint throttles) and its time (`limits`, or what an endpoint that
     throttles has taught); its completion is in the cache before anyone sees it. What may pass (an overload, a lost
     connection, a timeout) is tried again after a wait that occupies no place. Once, and at once, an answer that is cut
-    off is asked for again, and an invalid one is sent back with what is wrong with it. A key that is refused or a model
-    that does not exist breaks the endpoint: no request calls it again.
+    off is asked for again, and an invalid one is sent back with what is wrong with it. A key that is refused, a
+    model that does not exist or a budget that is spent breaks the endpoint: no request calls it again.
     The embedded engine neither waits nor retries.
 
     Args:

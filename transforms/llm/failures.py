@@ -49,6 +49,7 @@ _SECRETS = re.compile(
     r"|(?i:(?<=key=)|(?<=token=))[^&\s'\"]+"
     r"|(?<=://)[^/\s]+(?=@)"
 )
+_SECRET_KEYS = re.compile(r"(key|token|secret|password|authorization)$", re.IGNORECASE)
 _SECRET_NAMES = re.compile(r"(?:API_KEY|TOKEN|SECRET|PASSWORD)$")
 _REDACTED: Final = "[redacted]"
 
@@ -64,6 +65,11 @@ def redact(text: str, settings: Settings) -> str:
     for secret in sorted(filter(None, [named, *others]), key=len, reverse=True):
         text = text.replace(secret, _REDACTED)
     return " ".join(mask(text).split())[:MAX_MESSAGE_CHARS]
+
+
+def names_secret(key: str) -> bool:
+    """Whether the value under a key of a configuration is a secret by the key's name, such as `api_token`."""
+    return bool(_SECRET_KEYS.search(key))
 
 
 def mask(text: str) -> str:
