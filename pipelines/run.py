@@ -198,7 +198,7 @@ def plan_of(config: RunConfig) -> CorpusPlan:
     paths = input_files(config.input)
     try:
         plan = plan_corpus(paths, config.columns, config.sample, whole=config.until in DOCUMENT_STAGES)
-    except CorpusError as error:
+    except (CorpusError, StorageError) as error:
         raise UsageError(str(error)) from None
     return dataclasses.replace(plan, clean=config.filters.cleaning)
 

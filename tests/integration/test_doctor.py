@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import time
@@ -147,6 +148,39 @@ def test_a_directory_that_cannot_be_written(tmp_path: Path) -> None:
     tmp_path.chmod(0o500)
     with pytest.raises(StorageError, match=rf"cannot write {tmp_path}/a \(Permission denied"):
         probe(f"{tmp_path}/a")
+
+
+def test_a_directory_that_workers_do_not_share(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    @contextlib.contextmanager
+    def elsewhere(directory: str) -> Iterator[str]:
+        yield f"{directory}/not-here"
+
+    monkeypatch.setattr(pipelines.doctor, "marked", elsewhere)
+    assert webscale_rl("doctor", "--input", prose_corpus(tmp_path, 3), "--output", tmp_path / "run") == FAILED
+    found = said(capsys)
+    assert found["runner"][0] == "FAIL" and "name a directory that all workers share, or gs://" in found["runner"][1]
+    assert found["output"][0] == "ok"
+
+
+def test_a_job_that_does_not_end_in_time_is_no_failure(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Job:
+        cancelled = 0
+
+        def wait_until_finish(self, duration: int) -> str:
+            assert 0 < duration <= pipelines.doctor.LIMIT_S * 1000
+            return "RUNNING"
+
+        def cancel(self) -> None:
+            Job.cancelled += 1
+
+    monkeypatch.setattr("apache_beam.Pipeline.run", lambda self: Job())
+    assert webscale_rl("doctor", "--input", prose_corpus(tmp_path, 3), "--output", tmp_path / "run") == WELL
+    mark, text = said(capsys)["runner"]
+    assert mark == "?" and "nothing is known of its workers" in text and Job.cancelled == 1
 
 
 def test_wrong_usage_is_told_as_that_of_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
