@@ -5,7 +5,9 @@ from __future__ import annotations
 import errno
 import logging
 import os
+import signal
 import sys
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
@@ -40,6 +42,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     logging.getLogger("apache_beam.runners").setLevel(logging.CRITICAL)
     from pipelines.options import UsageError
 
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, signal.default_int_handler)  # as schedulers stop what they have started
     command, again = _COMMANDS[arguments[0]]
     try:
         return command(arguments[1:])

@@ -119,6 +119,7 @@ def _checked(options: RunOptions) -> _Job:
         settings,
         config.cache_directory,
         concurrency_of(config, workers),
+        timeout_s=config.timeout_s,
         limits=limits_of(config, workers),
         prices=prices_of(config),
         budget_usd=budget_of(config, options.beam),

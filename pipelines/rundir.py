@@ -28,8 +28,8 @@ IN_USE: Final = "in_use.json"
 """Names the run that reads a state and is going to add to it."""
 _SHARD: Final = re.compile(r"part-\d{5}-of-\d{5}\.parquet(\.[0-9a-f]{32}\.tmp)?")
 _NOT_OF_THE_RESULT: Final = {
-    "output", "cache", "concurrency", "limits", "limiter", "num_workers_hint", "max_error_share", "llm_mode", "prices",
-    "budget_usd",
+    "output", "cache", "concurrency", "timeout_s", "limits", "limiter", "num_workers_hint", "max_error_share",
+    "llm_mode", "prices", "budget_usd",
 }  # fmt: skip
 _NOT_OF_THE_ANSWER: Final = {"api_base", "api_key_env"}
 

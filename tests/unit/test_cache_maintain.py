@@ -304,3 +304,11 @@ def test_wrong_usage_is_one_line(arguments: list[str], message: str, capsys: pyt
     assert webscale_rl("cache", *arguments) == 2
     said = capsys.readouterr().err
     assert message in said and said.count("\n") == 1
+
+
+def test_a_run_is_no_cache(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "manifest.json").write_text("{}")
+    assert webscale_rl("cache", "stats", str(tmp_path)) == 2
+    assert capsys.readouterr().err == (
+        f"webscale-rl: {tmp_path} is a run's --output; name its cache, {tmp_path}/cache\n"
+    )
