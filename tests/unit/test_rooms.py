@@ -25,7 +25,7 @@ STAGES = {
 }  # fmt: skip
 SHARED = {
     "fasttext_model", "files", "language", "ledger", "llm", "minhash", "near_duplicates", "output", "quality", "state",
-    "text", "unionfind",
+    "storage", "text", "unionfind", "versions",
 }  # fmt: skip
 
 
