@@ -7,13 +7,19 @@ PARITY := .venv-parity
 LOCAL := .venv-local-model
 SOURCES := schemas prompts rewards transforms pipelines tests bench examples setup.py
 
-.PHONY: .venv demo test check parity bench local-model lock clean
+.PHONY: .venv demo test test-runners check parity bench local-model lock clean
 
 demo: $(STAMP)
 	$(BIN)/webscale-rl run --input 'examples/corpus/*.parquet' --output demo-output --overwrite
 
 test: $(STAMP)
 	$(BIN)/pytest
+
+# Real runners on this machine: downloads them once (some four minutes), then runs jobs on each (some eight). Takes 2,000
+# documents of a real corpus too when WEBSCALE_RL_RUNNERS_CORPUS names Parquet files. Needs Java, Maven, Go and Redis.
+test-runners: $(STAMP)
+	$(BIN)/python -m tests.runners.prepare
+	$(BIN)/pytest tests/runners
 
 check: $(STAMP)
 	$(BIN)/ruff check $(SOURCES)
@@ -75,4 +81,4 @@ lock:
 		--generate-hashes --no-header -o requirements-local-model.lock
 
 clean:
-	rm -rf $(VENV) $(PARITY) $(LOCAL) demo-output local-model-output local-model-server.log build dist *.egg-info
+	rm -rf $(VENV) $(PARITY) $(LOCAL) .runners demo-output local-model-output local-model-server.log build dist *.egg-info

@@ -81,7 +81,7 @@ class SideDoors:
         remembered = (
             written
             | "RememberRun" >> RememberRun(self.run.plan, self.run.config.dedup, normalised)
-            | "WriteState" >> WriteRecords(f"{facts.scratch}/{STATE}", facts.run_id, SCHEMAS, GROUP_ROWS)
+            | "WriteState" >> WriteRecords(facts.output, facts.run_id, SCHEMAS, f"{facts.scratch}/{STATE}", GROUP_ROWS)
             | "Name" >> beam.MapTuple(lambda directory, rows: (f"{STATE}/{directory}", rows))
         )
         return self._commit(written, remembered)

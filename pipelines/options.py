@@ -13,6 +13,7 @@ import yaml
 from apache_beam.options.pipeline_options import PipelineOptions, _BeamArgumentParser
 from pydantic import BaseModel, ValidationError
 
+from pipelines.runners import examples
 from schemas.answers import Calls
 from schemas.config import MODEL_STAGES, RunConfig, Until
 from transforms.files import list_files, read_bytes
@@ -34,6 +35,7 @@ class RunOptions:
       overwrite: start again in a directory that holds a complete run, keeping its cache.
       retry_errors: reopen a complete run for its errors.
       wait: send what is pending as batches, wait for their answers, and go on until nothing is.
+      no_wait: submit the job and leave it to its runner.
     """
 
     config: RunConfig
@@ -41,6 +43,7 @@ class RunOptions:
     overwrite: bool
     retry_errors: bool
     wait: bool = False
+    no_wait: bool = False
 
 
 class Parser(argparse.ArgumentParser):
@@ -92,6 +95,9 @@ def add_run_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--text-column", metavar="NAME", help="column that holds the text (default: text)")
     parser.add_argument("--id-column", metavar="NAME", help="column that holds the document id (default: id)")
     parser.add_argument("--languages", metavar="CODES", help="languages to keep, such as en,de (default: any)")
+    parser.add_argument(
+        "--no-wait", action="store_true", help="submit the job to a cluster, say where to look, and leave it"
+    )
     parser.add_argument("--overwrite", action="store_true", help="replace a complete run; its cache is kept")
     parser.add_argument("--retry-errors", action="store_true", help="reopen a complete run for its errors alone")
 
@@ -106,7 +112,8 @@ def parse_run(arguments: Sequence[str]) -> RunOptions:
         prog="webscale-rl run",
         allow_abbrev=False,
         description="Turn corpus Parquet into question-answer Parquet.",
-        epilog="Every other flag goes to Apache Beam (--runner, --direct_num_workers, ...).",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog=f"Every other flag goes to Apache Beam (--direct_num_workers, ...). On a cluster:\n{examples()}",
     )
     add_run_flags(parser)
     flags, config, beam_options = read_run(parser, arguments)
@@ -114,7 +121,9 @@ def parse_run(arguments: Sequence[str]) -> RunOptions:
         raise UsageError("--overwrite and --retry-errors exclude each other; choose one")
     if flags.wait and config.llm_mode != "batch":
         raise UsageError("--wait is for --llm-mode batch; an online run waits for its answers anyway")
-    return RunOptions(config, beam_options, flags.overwrite, flags.retry_errors, flags.wait)
+    if flags.no_wait and config.llm_mode == "batch":
+        raise UsageError("--no-wait: rounds of batches need a client that goes on; leave it out, or ask online")
+    return RunOptions(config, beam_options, flags.overwrite, flags.retry_errors, flags.wait, flags.no_wait)
 
 
 def read_run(
