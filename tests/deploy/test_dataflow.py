@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+import tarfile
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 from google.cloud import storage
-from google.cloud.dataflow_v1beta3.types import ParameterMetadata, TemplateMetadata
 
 from pipelines.options import parse_run
 from tests.caches import emulator
 from tests.deploy.commands import DEPLOY, ROOT, told, values
 from tests.support import prose_corpus
 
+types = pytest.importorskip(
+    "google.cloud.dataflow_v1beta3.types", reason="Dataflow's client is not installed here: make test-deploy"
+)
 METADATA = json.loads((DEPLOY / "dataflow/metadata.json").read_text(encoding="utf-8"))
 EXAMPLES = {
     "input": "gs://my-corpus/**/*.parquet",
@@ -35,10 +40,9 @@ EXAMPLES = {
 
 
 def test_dataflow_knows_every_field_of_the_metadata() -> None:
-    metadata = TemplateMetadata.from_json(json.dumps(METADATA), ignore_unknown_fields=False)
+    metadata = types.TemplateMetadata.from_json(json.dumps(METADATA), ignore_unknown_fields=False)
     assert metadata.name and metadata.description
     for parameter in metadata.parameters:
-        assert isinstance(parameter, ParameterMetadata)
         assert parameter.name and parameter.label and parameter.help_text
     required = [parameter.name for parameter in metadata.parameters if not parameter.is_optional]
     assert required == ["input", "output", "sdk_container_image"]
@@ -73,67 +77,99 @@ def test_what_would_fail_on_the_launcher_is_refused_before_it_starts(name: str, 
 
 
 @pytest.fixture(scope="module")
-def launched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[subprocess.CompletedProcess[str], Any]]:
-    """The command line of the template's launcher: parameters and environment, each as --name=value.
-
-    It runs the file that the image names, from a directory that is not ours.
-    """
+def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The buckets that `values.env` names, with a corpus and a configuration; yields an empty directory."""
     directory = tmp_path_factory.mktemp("dataflow")
     corpus = prose_corpus(directory, 20)
-    with emulator(directory) as name:
-        bucket = storage.Client().bucket(name)
-        bucket.blob("corpus/part.parquet").upload_from_filename(corpus)
-        bucket.blob("config.yaml").upload_from_string("max_error_share: 0.01\n")
-        (run,) = told("dataflow").of("gcloud", "dataflow", "flex-template", "run")
-        parameters = {
-            "input": f"gs://{name}/corpus/**/*.parquet",
-            "output": f"gs://{name}/run",
-            "config": f"gs://{name}/config.yaml",
-            "sdk_container_image": values()["IMAGE"],
-        }
-        environment = {
-            "runner": "DataflowRunner",
-            "project": run.flag("--project"),
-            "region": run.flag("--region"),
-            "job_name": "webscale-rl",
-            "staging_location": f"gs://{name}/staging",
-            "temp_location": f"gs://{name}/temp",
-            "template_location": f"gs://{name}/staging/template_launches/1/job_object",
-            "service_account_email": run.flag("--service-account-email"),
-            "network": run.flag("--network"),
-            "subnetwork": run.flag("--subnetwork"),
-            "machine_type": run.flag("--worker-machine-type"),
-            "max_num_workers": run.flag("--max-workers"),
-        }
-        flags = [f"--{flag}={value}" for flag, value in {**parameters, **environment}.items()]
-        done = subprocess.run(
-            [sys.executable, ROOT / "pipelines/build_qa.py", *flags, "--no_use_public_ips"],
-            cwd=directory,
-            env={**os.environ, "PYTHONPATH": str(ROOT / "tests/deploy/emulated")},
-            capture_output=True,
-            text=True,
-            timeout=240,
-            check=False,
+    with emulator(directory):
+        objects = storage.Client().create_bucket(values()["CORPUS_BUCKET"])
+        objects.blob("2026/part.parquet").upload_from_filename(corpus)
+        storage.Client().create_bucket(values()["BUCKET"]).blob("config.yaml").upload_from_string(
+            "dedup: {bands: 18}\n"
         )
-        assert done.returncode == 0, done.stderr
-        yield done, bucket
+        yield directory
+
+
+def submitted(command: Sequence[str | Path], directory: Path) -> str:
+    """Return what a client says that submits a job, which stays where --template_location says."""
+    done = subprocess.run(
+        [sys.executable, *command],
+        cwd=directory,
+        env={**os.environ, "PYTHONPATH": f"{ROOT}/tests/deploy/emulated:{ROOT}"},
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def content(path: str) -> bytes:
+    return storage.Client().bucket(values()["BUCKET"]).blob(path).download_as_bytes()  # type: ignore[no-any-return]
+
+
+LAUNCHED = "staging/template_launches/1/job_object"
+BY_FLAGS = "by-flags.json"
 
 
 @pytest.fixture(scope="module")
-def job(launched: tuple[subprocess.CompletedProcess[str], Any]) -> dict[str, Any]:
-    return json.loads(launched[1].blob("staging/template_launches/1/job_object").download_as_bytes())  # type: ignore[no-any-return]
+def launched(cloud: Path) -> str:
+    """What the template's launcher says: it gives parameters and environment, each as --name=value, to the file that
+    the image names.
+    """
+    (run,) = told("dataflow").of("gcloud", "dataflow", "flex-template", "run")
+    parameters = run.flag("--parameters").removeprefix("^;^").split(";")
+    environment = {
+        "runner": "DataflowRunner",
+        "project": run.flag("--project"),
+        "region": run.flag("--region"),
+        "job_name": run.words[4],
+        "staging_location": run.flag("--staging-location"),
+        "temp_location": run.flag("--temp-location"),
+        "template_location": f"gs://{values()['BUCKET']}/{LAUNCHED}",
+        "service_account_email": run.flag("--service-account-email"),
+        "network": run.flag("--network"),
+        "subnetwork": run.flag("--subnetwork"),
+        "machine_type": run.flag("--worker-machine-type"),
+        "max_num_workers": run.flag("--max-workers"),
+    }
+    assert "--disable-public-ips" in run.words
+    flags = [f"--{flag}" for flag in [*parameters, *(f"{name}={value}" for name, value in environment.items())]]
+    return submitted([ROOT / "pipelines/build_qa.py", *flags, "--no_use_public_ips"], cloud)
 
 
-def test_the_launcher_waits_for_nothing_and_says_where_the_job_is(
-    launched: tuple[subprocess.CompletedProcess[str], Any],
-) -> None:
-    done, bucket = launched
-    assert f"gs://{bucket.name}/staging/template_launches/1/job_object" in done.stdout
-    assert not bucket.blob("run/manifest.json").exists()
+@pytest.fixture(scope="module")
+def by_flags(cloud: Path) -> str:
+    """What a client says that was given flags alone, and the package beside the image."""
+    (run,) = told("dataflow").of("webscale-rl", "run")
+    source = cloud / "source"
+    for name in ("setup.py", "pyproject.toml", "README.md"):
+        source.mkdir(exist_ok=True)
+        shutil.copy(ROOT / name, source)
+    for room in ("schemas", "prompts", "rewards", "transforms", "pipelines"):
+        shutil.copytree(ROOT / room, source / room, ignore=shutil.ignore_patterns("__pycache__"))
+    more = [f"--setup_file={source}/setup.py", f"--template_location=gs://{values()['BUCKET']}/{BY_FLAGS}"]
+    output = f"--output=gs://{values()['BUCKET']}/by-flags"
+    command = Path(sys.executable).with_name("webscale-rl")
+    return submitted([command, *run.words[1:], output, *more], cloud)
 
 
-def test_workers_are_what_and_where_the_values_say(job: dict[str, Any]) -> None:
-    environment = job["environment"]
+def job(path: str) -> dict[str, Any]:
+    return json.loads(content(path))  # type: ignore[no-any-return]
+
+
+def test_the_launcher_waits_for_nothing_and_says_where_the_job_is(launched: str) -> None:
+    assert f"gs://{values()['BUCKET']}/{LAUNCHED}" in launched
+    output = values()["OUTPUT"].removeprefix(f"gs://{values()['BUCKET']}/")
+    assert f"{values()['OUTPUT']}/_SUCCESS" in launched
+    assert not storage.Client().bucket(values()["BUCKET"]).blob(f"{output}/manifest.json").exists()
+
+
+@pytest.mark.parametrize("path", [LAUNCHED, BY_FLAGS])
+@pytest.mark.usefixtures("launched", "by_flags")
+def test_workers_are_what_and_where_the_values_say(path: str) -> None:
+    environment = job(path)["environment"]
     (pool,) = environment["workerPools"]
     assert environment["serviceAccountEmail"] == values()["WORKER_ACCOUNT"]
     assert pool["network"] == values()["NETWORK"]
@@ -142,28 +178,43 @@ def test_workers_are_what_and_where_the_values_say(job: dict[str, Any]) -> None:
     assert pool["machineType"] == values()["MACHINE_TYPE"]
     assert pool["autoscalingSettings"]["maxNumWorkers"] == int(values()["MAX_WORKERS"])
     assert {image["containerImage"] for image in pool["sdkHarnessContainerImages"]} == {values()["IMAGE"]}
+    assert environment["tempStoragePrefix"].startswith(f"storage.googleapis.com/{values()['BUCKET']}/temp/")
 
 
-def test_nothing_but_the_image_brings_code(
-    job: dict[str, Any], launched: tuple[subprocess.CompletedProcess[str], Any]
-) -> None:
-    (pool,) = job["environment"]["workerPools"]
-    packages = {package["name"] for package in pool.get("packages", [])}
-    assert not {name for name in packages if name.endswith((".tar.gz", ".whl"))}
-    assert "pickled_main_session" not in packages
-    staged = [blob.name for blob in launched[1].list_blobs(prefix="staging/")]
-    assert any(name.endswith("pipeline.pb") for name in staged)
+def packages(path: str) -> dict[str, str]:
+    """Return what workers fetch when they start, name to object."""
+    (pool,) = job(path)["environment"]["workerPools"]
+    prefix = f"storage.googleapis.com/{values()['BUCKET']}/"
+    return {package["name"]: package["location"].removeprefix(prefix) for package in pool["packages"]}
 
 
-def test_the_job_has_the_steps_of_the_figure(
-    job: dict[str, Any], launched: tuple[subprocess.CompletedProcess[str], Any]
-) -> None:
+@pytest.mark.usefixtures("launched")
+def test_with_the_image_nothing_else_brings_code() -> None:
+    assert packages(LAUNCHED).keys() == {"submission_environment_dependencies.txt"}, "a list that workers log"
+
+
+@pytest.mark.usefixtures("by_flags")
+def test_without_our_image_the_package_brings_all_of_us() -> None:
+    with tarfile.open(fileobj=io.BytesIO(content(packages(BY_FLAGS)["workflow.tar.gz"]))) as archive:
+        staged = {name.partition("/")[2] for name in archive.getnames()}
+    ours = ("schemas", "prompts", "rewards", "transforms", "pipelines")
+    wanted = {
+        path.relative_to(ROOT).as_posix()
+        for room in ours
+        for path in (ROOT / room).rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
+    }
+    assert wanted <= staged
+
+
+@pytest.mark.usefixtures("launched")
+def test_the_job_is_the_figure_in_our_image() -> None:
     from apache_beam.portability.api import beam_runner_api_pb2
 
-    (path,) = [blob for blob in launched[1].list_blobs(prefix="staging/") if blob.name.endswith("pipeline.pb")]
-    pipeline = beam_runner_api_pb2.Pipeline.FromString(path.download_as_bytes())
+    folder = packages(LAUNCHED)["submission_environment_dependencies.txt"].rpartition("/")[0]
+    pipeline = beam_runner_api_pb2.Pipeline.FromString(content(f"{folder}/pipeline.pb"))
     names = {transform.unique_name for transform in pipeline.components.transforms.values()}
     assert {"ReadCorpus", "FilterHeuristics", "ScreenDocuments", "GenerateQA", "JudgeQA", "CommitRun"} <= names
-    images = [environment.payload.decode("latin-1") for environment in pipeline.components.environments.values()]
-    assert all(values()["IMAGE"] in image for image in images)
-    assert job["name"] == "webscale-rl"
+    (environment,) = pipeline.components.environments.values()
+    payload = beam_runner_api_pb2.DockerPayload.FromString(environment.payload)
+    assert payload.container_image == values()["IMAGE"]
