@@ -16,6 +16,7 @@ Turn pretraining text into verifiable question-answer pairs for reinforcement le
 commands:
   run            corpus Parquet in, question-answer Parquet out (webscale-rl run --help)
   estimate       what a run would ask of its models and cost, without asking any (webscale-rl estimate --help)
+  check-run      how a run went, and whether it stayed in its band (webscale-rl check-run --help)
   batch          sends what a run in batch mode waits for, and fetches the answers (webscale-rl batch --help)
   train-quality  a classifier out of a run's verdicts, that spares the next run calls (webscale-rl train-quality --help)
   doctor         whether a run could begin: its runner, buckets, models, Redis, versions (webscale-rl doctor --help)
@@ -73,6 +74,12 @@ def _estimate(arguments: Sequence[str]) -> int:
     return estimate(parse_estimate(arguments))
 
 
+def _check(arguments: Sequence[str]) -> int:
+    from pipelines.check import check, parse_check
+
+    return check(parse_check(arguments))
+
+
 def _batch(arguments: Sequence[str]) -> int:
     from pipelines.batch import batch, parse_batch
 
@@ -100,6 +107,7 @@ def _cache(arguments: Sequence[str]) -> int:
 _COMMANDS: Final[Mapping[str, tuple[Callable[[Sequence[str]], int], str]]] = {
     "run": (_run, "goes on from the cache"),
     "estimate": (_estimate, "starts again"),
+    "check-run": (_check, "starts again"),
     "batch": (_batch, "goes on from there"),
     "train-quality": (_train_quality, "starts again"),
     "doctor": (_doctor, "starts again"),
