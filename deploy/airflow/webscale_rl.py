@@ -1,7 +1,7 @@
 """Every night: what the corpus would cost at most, the refresh, and the report, which fails for a run outside its band.
 
-Each task is a pod of our own image, so Airflow needs nothing of ours. Whatever fails is told by mail. It is not tried again,
-as that would spend the budget again; the next night does what is left.
+Each task is a pod of our own image, so Airflow needs nothing of ours. Whatever fails is told by mail. It is not tried
+again, as that would spend the budget again; the next night does what is left.
 """
 
 from __future__ import annotations
