@@ -16,7 +16,7 @@ from pydantic import BaseModel, ValidationError
 
 from schemas.answers import Calls
 from schemas.config import MODEL_STAGES, RunConfig, Until
-from transforms.files import list_files, read_lines
+from transforms.files import list_files
 from transforms.llm.failures import mask
 
 
@@ -162,10 +162,10 @@ def _refuse(message: str) -> NoReturn:
 
 
 def read_yaml(path: str) -> dict[str, Any]:
-    """Return the mapping a YAML file holds, here or on gs://; an empty file is an empty one."""
+    """Return the mapping a YAML file holds; an empty file is an empty one."""
     try:
-        content = yaml.safe_load(b"".join(read_lines(path)).decode("utf-8"))
-    except (OSError, BeamIOError, UnicodeDecodeError) as error:
+        content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"--config {path}: {' '.join(str(error).split())}; name a readable YAML file") from None
     except yaml.YAMLError as error:
         raise UsageError(f"--config {path} is not YAML: {' '.join(str(error).split())}") from None
