@@ -171,7 +171,7 @@ def _refuse(message: str) -> NoReturn:
 
 
 def read_yaml(path: str) -> dict[str, Any]:
-    """Return the mapping a YAML file holds, here or on gs://; an empty file is an empty one."""
+    """Return the mapping a YAML file holds; an empty file is an empty one."""
     try:
         content = yaml.safe_load(read_bytes(path).decode("utf-8"))
     except StorageError as error:

@@ -15,7 +15,8 @@ on_bucket() {  # ACCOUNT BUCKET ROLE
   gcloud storage buckets add-iam-policy-binding "gs://$2" --member "serviceAccount:$1" --role "$3" >/dev/null
 }
 on_account() {  # ACCOUNT ROLE OTHER-ACCOUNT
-  gcloud iam service-accounts add-iam-policy-binding "$3" --project "$PROJECT" --member "serviceAccount:$1" --role "$2" >/dev/null
+  gcloud iam service-accounts add-iam-policy-binding "$3" --project "$PROJECT" --member "serviceAccount:$1" \
+    --role "$2" >/dev/null
 }
 on_image() {  # ACCOUNT
   gcloud artifacts repositories add-iam-policy-binding webscale-rl --project "$PROJECT" --location "$REGION" \
@@ -30,7 +31,7 @@ on_bucket "$WORKER_ACCOUNT" "$CORPUS_BUCKET" roles/storage.objectViewer
 on_bucket "$WORKER_ACCOUNT" "$BUCKET" roles/storage.objectUser
 on_image "$WORKER_ACCOUNT"
 
-# The client of the refresh: looks for new files, submits, tries the model, commits; starts workers as the account above.
+# The client of the refresh: finds new files, submits, tries the model, commits; starts workers as the account above.
 account "$CLIENT_ACCOUNT" "webscale-rl client"
 on_project "$CLIENT_ACCOUNT" roles/dataflow.developer
 on_project "$CLIENT_ACCOUNT" roles/aiplatform.user

@@ -13,6 +13,7 @@ import jsonschema
 import pytest
 import yaml
 
+from pipelines.check import UNFINISHED
 from tests.deploy.commands import told, values
 
 KUBERNETES = "1.29"
@@ -136,6 +137,8 @@ def test_workers_are_where_the_client_says() -> None:
             "a job server that is no sidecar would keep the client from starting"
         )
         assert f"--flink-master={deployment['metadata']['name']}-rest:8081" in server["args"]
+        (endpoint,) = [word.partition("=")[2] for word in client["args"] if word.startswith("--job_endpoint=")]
+        assert endpoint.replace(":", "/") in server["startupProbe"]["exec"]["command"][-1]
         version = deployment["spec"]["flinkVersion"].removeprefix("v").replace("_", ".")
         assert f"beam_flink{version}_job_server" in server["image"]
         assert deployment["spec"]["image"].startswith(f"flink:{version}-")
@@ -167,3 +170,13 @@ def test_accounts_that_pods_name_are_made_and_bound() -> None:
 def test_a_second_night_never_begins_while_the_first_goes_on() -> None:
     assert one("flink", "CronJob")["spec"]["concurrencyPolicy"] == "Forbid"
     assert one("flink", "CronJob")["spec"]["schedule"] == values()["SCHEDULE"]
+
+
+@pytest.mark.parametrize("kind", ["Job", "CronJob"])
+def test_a_run_that_is_not_complete_is_not_tried_again_and_spends_no_second_budget(kind: str) -> None:
+    spec = one("flink", kind)["spec"]
+    job = spec if kind == "Job" else spec["jobTemplate"]["spec"]
+    (rule,) = job["podFailurePolicy"]["rules"]
+    assert rule["action"] == "FailJob"
+    assert rule["onExitCodes"] == {"containerName": "webscale-rl", "operator": "In", "values": [UNFINISHED]}
+    assert job["backoffLimit"] > 0, "a pod that dies has another one follow it"

@@ -101,6 +101,7 @@ def test_the_schedule_may_start_the_client_and_nothing_else() -> None:
     assert schedule.flag("--uri").endswith("/projects/my-project/locations/europe-west4/jobs/webscale-rl-refresh:run")
     (deployed,) = told("cron").of("gcloud", "run", "jobs", "deploy")
     assert deployed.flag("--service-account") == values()["CLIENT_ACCOUNT"]
+    assert deployed.flag("--max-retries") == "0", "another attempt would spend the budget again"
 
 
 def test_the_template_is_run_with_parameters_that_it_has() -> None:
