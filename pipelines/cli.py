@@ -15,6 +15,7 @@ Turn pretraining text into verifiable question-answer pairs for reinforcement le
 
 commands:
   run            corpus Parquet in, question-answer Parquet out (webscale-rl run --help)
+  refresh        adds what is new in a corpus to a dataset, every night (webscale-rl refresh --help)
   estimate       what a run would ask of its models and cost, without asking any (webscale-rl estimate --help)
   batch          sends what a run in batch mode waits for, and fetches the answers (webscale-rl batch --help)
   train-quality  a classifier out of a run's verdicts, that spares the next run calls (webscale-rl train-quality --help)
@@ -23,7 +24,7 @@ commands:
 _FAILED = 1
 _WRONG_USAGE = 2
 _INTERRUPTED = 128 + 2
-_CACHE = " the cache of model answers "  # as `CacheError` says it
+_OURS = (" the cache of model answers ", " the catalogue ")  # as `CacheError` and `CatalogError` say it
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -64,6 +65,12 @@ def _run(arguments: Sequence[str]) -> int:
     return run(parse_run(arguments))
 
 
+def _refresh(arguments: Sequence[str]) -> int:
+    from pipelines.refresh import parse_refresh, refresh
+
+    return refresh(parse_refresh(arguments))
+
+
 def _estimate(arguments: Sequence[str]) -> int:
     from pipelines.estimate import estimate, parse_estimate
 
@@ -90,6 +97,7 @@ def _cache(arguments: Sequence[str]) -> int:
 
 _COMMANDS: Final[Mapping[str, tuple[Callable[[Sequence[str]], int], str]]] = {
     "run": (_run, "goes on from the cache"),
+    "refresh": (_refresh, "clears up and goes on from the cache"),
     "estimate": (_estimate, "starts again"),
     "batch": (_batch, "goes on from there"),
     "train-quality": (_train_quality, "starts again"),
@@ -101,8 +109,8 @@ _COMMANDS: Final[Mapping[str, tuple[Callable[[Sequence[str]], int], str]]] = {
 def _remedied(error: BaseException, again: str) -> str | None:
     """Return one line for a failure that is the machine's and not ours; Beam wraps it, so its text is what there is."""
     text = str(error)
-    if _CACHE in text:
-        line = next(line for line in reversed(text.splitlines()) if _CACHE in line)
+    for place in (place for place in _OURS if place in text):
+        line = next(line for line in reversed(text.splitlines()) if place in line)
         said = line[line.index("cannot ") :].partition(" [while running ")[0]  # which Beam adds
         return f"{said.strip()}; the same command {again}"
     if os.strerror(errno.ENOSPC) in text:

@@ -39,6 +39,7 @@ from schemas.answers import Calls, Stage, task_of
 from schemas.config import DOCUMENT_STAGES, MODEL_STAGES, RunConfig
 from schemas.counts import stages_until
 from schemas.elements import CorpusPlan
+from transforms.catalog import Part
 from transforms.commit import RunFacts
 from transforms.fasttext_model import ModelFileError
 from transforms.language import LanguageRule
@@ -61,8 +62,11 @@ UNFINISHED: Final = 3
 """Exit codes; 2 is a usage error, 1 a failure while running."""
 
 
-def run(options: RunOptions) -> int:
+def run(options: RunOptions, part: Part | None = None) -> int:
     """Run the pipeline and print its summary.
+
+    Args:
+      part: what the run adds to a root, in whose lock it is; null for a run on its own.
 
     Returns:
       0 when the run is complete (or has reached `until` without leaving anything over), 3 when something is pending or
@@ -71,10 +75,10 @@ def run(options: RunOptions) -> int:
     Raises:
       UsageError: something is wrong with what the user gave; an earlier run in the directory is untouched.
     """
-    job = _checked(options)
+    job = _checked(options, part)
     config, output = options.config, job.output
     in_use = [f"{output}/{BATCH_IN_USE}"] if config.llm_mode == "batch" else []
-    in_use += [] if job.state is None else [f"{job.state.directory}/{IN_USE}"]
+    in_use += [] if job.state is None or part is not None else [f"{job.state.directory}/{IN_USE}"]
     with using(in_use, new_run_id()):
         if (options.retry_errors or options.overwrite) and not waits_for_batches(output):
             Journal(output).forgive()
@@ -97,22 +101,23 @@ class _Job:
     client: ClientSettings
     about: dict[str, Any]
     state: State | None
+    part: Part | None
 
     @property
     def output(self) -> str:
         return self.options.config.output.rstrip("/")
 
 
-def _checked(options: RunOptions) -> _Job:
+def _checked(options: RunOptions, part: Part | None) -> _Job:
     """Check what can be checked before anything is touched. Raises `UsageError`."""
     config = options.config
     output = config.output.rstrip("/")
     prompts = prompts_of(config)
-    plan = plan_of(config)
+    plan = plan_of(config, part)
     about = _about(config, prompts)
     inputs = [*plan.paths, *(path for path, _ in plan.unreadable)]
     check_run(output, about, inputs, overwrite=options.overwrite, retry_errors=options.retry_errors)
-    state = _state(config)
+    state = _state(config, part)
     settings = settings_of(config)
     workers = worker_processes(config.num_workers_hint, options.beam)
     client = ClientSettings(
@@ -134,13 +139,13 @@ def _checked(options: RunOptions) -> _Job:
         check_no_batches(output)
         check_limiter(config.limiter)
         _check_models(settings, config.calls)
-    return _Job(options, plan, prompts, client, about, state)
+    return _Job(options, plan, prompts, client, about, state, part)
 
 
 def _round(job: _Job) -> dict[str, Any]:
     """Run the pipeline once and return its manifest. An online run is one round."""
     config, output, client, about = job.options.config, job.output, job.client, job.about
-    run_id = new_run_id()
+    run_id = new_run_id() if job.part is None else job.part.run_id
     if config.llm_mode == "batch":
         client = dataclasses.replace(client, batch=f"{output}/{SCRATCH}/{run_id}/failed.jsonl")
         about = about | {"batches": Journal(output).figures()}
@@ -153,14 +158,16 @@ def _round(job: _Job) -> dict[str, Any]:
         run_id=run_id,
         about=about,
         state=job.state,
+        part=job.part,
     )
     outlook = Outlook(stages_until(config.until), job.plan.rows, work_is_here(job.options.beam))
     pipeline = pipeline_of(job.options.beam, Run(config, job.plan, job.prompts, client, facts))
-    if job.state is not None:
-        withdraw(job.state)
+    remembers = job.state if job.part is None else None  # a root's catalogue alone says which runs count
+    if remembers is not None:
+        withdraw(remembers)
     take_run(output, run_id)
-    if job.state is not None:
-        forget(job.state)
+    if remembers is not None:
+        forget(remembers)
     if client.batch is not None:
         write_failed(client.batch, Journal(output).given_up())
         Journal(output).write_run(config)
@@ -177,25 +184,27 @@ def prompts_of(config: RunConfig) -> PromptSet:
         raise UsageError(f"prompts: {' '.join(str(error).split())}") from None
 
 
-def plan_of(config: RunConfig) -> CorpusPlan:
+def plan_of(config: RunConfig, part: Part | None = None) -> CorpusPlan:
     """Return which rows of which files a run will read. Raises `UsageError`."""
-    paths = input_files(config.input)
+    paths = list(input_files(config.input) if part is None else part.files)
     try:
         plan = plan_corpus(paths, config.columns, config.sample, whole=config.until in DOCUMENT_STAGES)
     except CorpusError as error:
         raise UsageError(str(error)) from None
-    return dataclasses.replace(plan, clean=config.filters.cleaning)
+    return dataclasses.replace(plan, clean=config.filters.cleaning, forgotten=part.forgotten if part else ())
 
 
-def _state(config: RunConfig) -> State | None:
+def _state(config: RunConfig, part: Part | None) -> State | None:
     """Return what earlier runs left; a run that cannot read or add to it ends here."""
     if config.state is None:
         return None
-    check_state(config.state, config.output)
+    if part is None:
+        check_state(config.state, config.output)
+    permutations = config.dedup.bands * config.dedup.rows
     try:
-        return open_state(config.state, config.output, config.dedup.bands * config.dedup.rows)
+        return open_state(config.state, config.output, permutations, None if part is None else part.runs)
     except StateError as error:
-        raise UsageError(f"--state: {error}") from None
+        raise UsageError(f"{'--state' if part is None else '--root'}: {error}") from None
 
 
 def check_filters(config: RunConfig) -> None:
@@ -231,8 +240,13 @@ def _about(config: RunConfig, prompts: PromptSet) -> dict[str, Any]:
         "config": redacted(config.model_dump(mode="json")),
         "versions": {"python": platform.python_version()}
         | {name: importlib.metadata.version(name) for name in _PACKAGES},
-        "prompts": {stage: prompts.fingerprint(task_of(stage, config.calls)) for stage in MODEL_STAGES},
+        "prompts": fingerprints(prompts, config.calls),
     }
+
+
+def fingerprints(prompts: PromptSet, calls: Calls) -> dict[str, str]:
+    """Return the fingerprint of the prompt of each stage."""
+    return {stage: prompts.fingerprint(task_of(stage, calls)) for stage in MODEL_STAGES}
 
 
 def new_run_id() -> str:

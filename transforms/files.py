@@ -162,7 +162,13 @@ def read_lines(path: str) -> Iterator[bytes]:
 
 def list_files(pattern: str) -> list[str]:
     """Return the paths that match a glob, sorted; none is an empty list."""
-    return sorted(entry.path for entry in FileSystems.match([pattern])[0].metadata_list)
+    return sorted(list_updates(pattern))
+
+
+def list_updates(pattern: str) -> dict[str, tuple[int, float]]:
+    """Return (bytes, when it was updated, in seconds since 1970) of the files that match a glob, by their paths."""
+    found = FileSystems.match([pattern])[0].metadata_list
+    return {entry.path: (entry.size_in_bytes, entry.last_updated_in_seconds) for entry in found}
 
 
 def exists(path: str) -> bool:

@@ -24,8 +24,8 @@ STAGES = {
     "questions", "remember", "unchanged", "write", "commit",
 }  # fmt: skip
 SHARED = {
-    "fasttext_model", "files", "language", "ledger", "llm", "minhash", "near_duplicates", "output", "quality", "state",
-    "text", "unionfind",
+    "catalog", "fasttext_model", "files", "language", "ledger", "llm", "lock", "minhash", "near_duplicates", "output",
+    "quality", "state", "swap", "text", "unionfind",
 }  # fmt: skip
 
 

@@ -13,8 +13,8 @@ from typing import Any, Final
 from transforms.llm.cache.lines import SUFFIX, CacheError, cannot
 from transforms.llm.cache.segments import Segment
 
-_PLACE: Final = re.compile(r"gs://([a-z0-9][a-z0-9._-]{1,220}[a-z0-9])(?:/(.*))?")
-_PATIENCE_S: Final = 60.0
+PLACE: Final = re.compile(r"gs://([a-z0-9][a-z0-9._-]{1,220}[a-z0-9])(?:/(.*))?")
+PATIENCE_S: Final = 60.0
 """How long the client library tries a request again before it is an error."""
 _STAMP: Final = "%Y%m%dT%H%M%SZ"
 _SKEW_S: Final = 600.0
@@ -35,7 +35,7 @@ class Bucket:
 
     def __init__(self, place: str) -> None:
         self.place = place.rstrip("/")
-        matched = _PLACE.fullmatch(self.place)
+        matched = PLACE.fullmatch(self.place)
         if matched is None:
             raise cannot("open", place, "no such address", "write gs://BUCKET/PREFIX")
         prefix = matched[2] or ""
@@ -49,7 +49,7 @@ class Bucket:
             ) from None
         # Otherwise each client has a thread that asks for the bucket's metadata again and again, for traces.
         os.environ.setdefault("DISABLE_GCS_PYTHON_CLIENT_OTEL_BUCKET_METADATA", "true")
-        self._again = DEFAULT_RETRY.with_timeout(_PATIENCE_S)
+        self._again = DEFAULT_RETRY.with_timeout(PATIENCE_S)
         with self._calling("open"):
             self._client = storage.Client()
         self._bucket = self._client.bucket(matched[1])
@@ -135,7 +135,7 @@ class Bucket:
         self._client.close()
 
     def _options(self) -> dict[str, Any]:
-        return {"retry": self._again, "timeout": _PATIENCE_S}
+        return {"retry": self._again, "timeout": PATIENCE_S}
 
     @contextlib.contextmanager
     def _calling(self, verb: str) -> Iterator[None]:
@@ -148,19 +148,21 @@ class Bucket:
         try:
             yield
         except (GoogleAPIError, GoogleAuthError, DataCorruption, RequestException) as error:
-            raise cannot(verb, self.place, _reason(error), _remedy(error)) from error
+            raise cannot(verb, self.place, reason_of(error), remedy_of(error)) from error
 
 
 def _stamp(at: float) -> str:
     return time.strftime(_STAMP, time.gmtime(at))
 
 
-def _reason(error: Exception) -> str:
+def reason_of(error: Exception) -> str:
+    """Return what the client library met."""
     last = getattr(error, "cause", None) or error  # of a `RetryError`, what the last try met
     return f"{type(last).__name__}: {getattr(last, 'message', None) or last}"
 
 
-def _remedy(error: Exception) -> str:
+def remedy_of(error: Exception) -> str:
+    """Return what the user can do about it."""
     from google.api_core.exceptions import Forbidden, NotFound, Unauthorized
     from google.auth.exceptions import GoogleAuthError
 
