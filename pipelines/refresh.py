@@ -22,7 +22,7 @@ from pipelines.options import (
 )
 from pipelines.redo import check_settings
 from pipelines.roots import carry, check_root, clear, locked, opened, run_directory, told
-from pipelines.run import DONE, fingerprints, new_run_id, prompts_of, redacted, run
+from pipelines.run import DONE, NothingReadableError, fingerprints, new_run_id, prompts_of, redacted, run
 from pipelines.rundir import deciding
 from pipelines.takedown import read_ids, remember, sweep
 from schemas.catalog import Catalog
@@ -169,7 +169,13 @@ def _night(options: RefreshOptions, config: RunConfig, corpus: Listed, *, full: 
         carry(unfinished, output)
         print(f"Run {run_id} reads {len(due.paths):,} corpus files: {due}.", flush=True)
         placed = config.model_copy(update={"output": output})
-        code = run(RunOptions(placed, options.beam, False, False, options.wait), part)
+        try:
+            code = run(RunOptions(placed, options.beam, False, False, options.wait), part)
+        except NothingReadableError as error:
+            if len(due.errors) < len(due.paths):
+                raise
+            print(f"No run: {error}, as before.")
+            return DONE, False
     return code, code == DONE
 
 

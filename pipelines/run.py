@@ -52,7 +52,7 @@ from transforms.llm.preflight import PreflightError, check_models
 from transforms.llm.requests import Settings
 from transforms.output import SCRATCH
 from transforms.quality import QualityRule
-from transforms.read import CorpusError, plan_corpus
+from transforms.read import CorpusError, UnreadableError, plan_corpus
 from transforms.state import State, StateError, forget, open_state, withdraw
 
 _PACKAGES: Final = ("webscale-rl", "apache-beam", "litellm", "pyarrow", "numpy", "pydantic", "json-repair")
@@ -60,6 +60,10 @@ _PACKAGES: Final = ("webscale-rl", "apache-beam", "litellm", "pyarrow", "numpy",
 DONE: Final = 0
 UNFINISHED: Final = 3
 """Exit codes; 2 is a usage error, 1 a failure while running."""
+
+
+class NothingReadableError(UsageError):
+    """None of the input files can be read."""
 
 
 def run(options: RunOptions, part: Part | None = None) -> int:
@@ -185,10 +189,12 @@ def prompts_of(config: RunConfig) -> PromptSet:
 
 
 def plan_of(config: RunConfig, part: Part | None = None) -> CorpusPlan:
-    """Return which rows of which files a run will read. Raises `UsageError`."""
+    """Return which rows of which files a run will read. Raises `NothingReadableError`, or another `UsageError`."""
     paths = list(input_files(config.input) if part is None else part.files)
     try:
         plan = plan_corpus(paths, config.columns, config.sample, whole=config.until in DOCUMENT_STAGES)
+    except UnreadableError as error:
+        raise NothingReadableError(str(error)) from None
     except CorpusError as error:
         raise UsageError(str(error)) from None
     return dataclasses.replace(plan, clean=config.filters.cleaning, forgotten=part.forgotten if part else ())

@@ -26,6 +26,10 @@ class CorpusError(ValueError):
     """The corpus cannot be read as configured; the message names the file, the column and the remedy."""
 
 
+class UnreadableError(CorpusError):
+    """None of the files can be read."""
+
+
 def plan_corpus(paths: Sequence[str], columns: Columns, sample: int | None = None, *, whole: bool = True) -> CorpusPlan:
     """Read the footers of all files and lay out the row groups.
 
@@ -36,7 +40,8 @@ def plan_corpus(paths: Sequence[str], columns: Columns, sample: int | None = Non
       whole: whether the run writes all columns (`documents/`); otherwise the types of those it does not use are free.
 
     Raises:
-      CorpusError: no file can be read; a column is missing, has an unusable type, or the files disagree about its type.
+      UnreadableError: no file can be read.
+      CorpusError: a column is missing, has an unusable type, or the files disagree about its type.
     """
     with ThreadPoolExecutor(_FOOTER_THREADS) as pool:
         footers = list(pool.map(_footer, paths))
@@ -44,7 +49,7 @@ def plan_corpus(paths: Sequence[str], columns: Columns, sample: int | None = Non
     unreadable = tuple((path, footer) for path, footer in zip(paths, footers, strict=True) if isinstance(footer, str))
     if not readable:
         path, message = unreadable[0]
-        raise CorpusError(f"none of the {len(paths)} input files can be read; {path}: {message}")
+        raise UnreadableError(f"none of the {len(paths)} input files can be read; {path}: {message}")
     schema = unify([(path, footer[0]) for path, footer in readable], columns, whole=whole)
     sizes = [(i, number, rows) for i, (_, (_, groups)) in enumerate(readable) for number, rows in enumerate(groups)]
     first_row = np.concatenate([[0], np.cumsum([rows for _, _, rows in sizes], dtype=np.int64)]).astype(np.int64)

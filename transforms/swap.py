@@ -183,4 +183,5 @@ def _calling(verb: str, path: str) -> Iterator[tuple[Any, dict[str, Any]]]:
         with contextlib.closing(storage.Client()) as client:
             yield client.bucket(matched[1]).blob(matched[2]), options
     except (GoogleAPIError, GoogleAuthError, DataCorruption, RequestException) as error:
-        raise SwapError(f"cannot {verb} {path} ({reason_of(error)}); {remedy_of(error)}") from error
+        said = " ".join(reason_of(error).split())[:300]
+        raise SwapError(f"cannot {verb} {path} ({said}); {remedy_of(error)}") from error

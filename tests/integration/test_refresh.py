@@ -228,6 +228,9 @@ def test_what_ends_as_an_error_comes_again_each_night_and_never_stops_what_is_ne
         "a.parquet": 0,
         "broken.parquet": 1,
     }
+    before = content_of(root)
+    assert refresh(corpus, root) == 0, "nothing is new, and what could not be read cannot be read"
+    assert content_of(root) == before
     pq.write_table(pa.table({"id": ["x"], "text": [prose(31)]}), f"{corpus}/new.parquet")
     assert refresh(corpus, root) == 0, "half of the rows are errors, none of them is news"
     first, second = runs_of(root)
