@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -28,6 +29,7 @@ from pipelines.takedown import read_ids, remember, sweep
 from schemas.catalog import Catalog
 from schemas.config import RunConfig
 from transforms.catalog import CACHE, FORGOTTEN, RUNS, STATE, Part, change_catalog
+from transforms.llm.batch.journal import BATCH
 
 _DECIDED: Final = {
     "output": "the root decides where a run lies",
@@ -140,11 +142,11 @@ def refresh(options: RefreshOptions) -> int:
 def _forget(root: str, ids: list[str]) -> None:
     name = new_run_id()
     with locked(root, name):
-        catalog = opened(root)
-        if ids:
-            catalog = remember(root, name, ids)
-        _, known = sweep(root, catalog)
+        catalog, known = sweep(root, remember(root, opened(root), name, ids))
+        unfinished = clear(root, catalog)
     print(f"{known:,} of {len(ids):,} documents were in {root}; none of the {len(ids):,} comes back.")
+    for place in unfinished:
+        print(f"But {place}/{BATCH} may hold their texts until its batches are collected.", file=sys.stderr)
 
 
 def _night(options: RefreshOptions, config: RunConfig, corpus: Listed, *, full: bool, errors: bool) -> tuple[int, bool]:

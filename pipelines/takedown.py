@@ -7,7 +7,7 @@ finds what it needs in what later steps remove: heirs and keys of answers in the
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -20,7 +20,7 @@ from pipelines.options import UsageError
 from pipelines.roots import run_directory, told
 from schemas.catalog import Catalog, Takedown
 from schemas.records import text_hashes
-from transforms.catalog import CACHE, FORGOTTEN, STATE, change_catalog
+from transforms.catalog import CACHE, FORGOTTEN, RUNS, STATE, change_catalog
 from transforms.files import delete_tree, exists, list_files, open_parquet, read_json, write_parquet, write_text
 from transforms.llm.batch.journal import BATCH
 from transforms.llm.cache import CacheError, open_segments
@@ -68,16 +68,19 @@ def read_ids(path: str) -> list[str]:
         ) from None
 
 
-def remember(root: str, name: str, ids: list[str]) -> Catalog:
-    """Note ids that are to be forgotten; from then on they do not come back.
+def remember(root: str, catalog: Catalog, name: str, ids: list[str]) -> Catalog:
+    """Note ids that are to be forgotten, those that are not noted yet; from then on they do not come back.
 
     Args:
       name: of the takedown.
     """
     with told():
-        hashes = pa.table({"sha256": text_hashes(pa.chunked_array([ids], pa.string()))})
-        write_parquet(f"{root}/{FORGOTTEN}/{name}.parquet", hashes.sort_by("sha256"))
-        takedown = Takedown(id=name, ids=len(ids), swept=False)
+        noted = _hashes([_noted_in(root, takedown) for takedown in catalog.forgotten])
+        new = sorted(set(text_hashes(pa.chunked_array([ids], pa.string()))) - noted)
+        if not new:
+            return catalog
+        takedown = Takedown(id=name, ids=len(new), swept=False)
+        write_parquet(_noted_in(root, takedown), pa.table({"sha256": new}))
         return change_catalog(root, lambda catalog: catalog.next(forgotten=(*catalog.forgotten, takedown)))
 
 
@@ -94,8 +97,7 @@ def sweep(root: str, catalog: Catalog) -> tuple[Catalog, int]:
     if not due:
         return catalog, 0
     with told():
-        hashes = _hashes([f"{root}/{FORGOTTEN}/{takedown.id}.parquet" for takedown in due])
-        found = _find(root, catalog, hashes)
+        found = _find(root, _hashes([_noted_in(root, takedown) for takedown in due]))
         gone = pa.array(sorted(found.ids), pa.string())
         heirs = duplicates_of(root, catalog, gone, catalog.run_ids)
         catalog = change_catalog(root, lambda catalog: catalog.next(heirs=tuple(sorted({*catalog.heirs, *heirs}))))
@@ -112,6 +114,10 @@ def _swept(catalog: Catalog, rows: dict[str, dict[str, int]]) -> Catalog:
     )
 
 
+def _noted_in(root: str, takedown: Takedown) -> str:
+    return f"{root}/{FORGOTTEN}/{takedown.id}.parquet"
+
+
 def _hashes(paths: list[str]) -> set[str]:
     found: set[str] = set()
     for path in paths:
@@ -120,25 +126,17 @@ def _hashes(paths: list[str]) -> set[str]:
     return found
 
 
-def _find(root: str, catalog: Catalog, hashes: set[str]) -> _Found:
-    """Return which ids there are in the runs and the state, and what came of them."""
+def _find(root: str, hashes: set[str]) -> _Found:
+    """Return which ids there are in the runs and the state, those of dead runs included, and what came of them."""
     found = _Found()
-    for run in catalog.run_ids:
-        for name in _DIRECTORIES:
-            for batch in _batches(f"{run_directory(root, run)}/{name}"):
-                _look(batch, hashes, found)
-        for batch in _batches(f"{root}/{STATE}/{run}/documents"):
-            _look(batch, hashes, found)
+    places = [f"{root}/{RUNS}/*/{name}" for name in _DIRECTORIES]
+    for place in (*places, f"{root}/{STATE}/*/documents"):
+        for shard in list_files(f"{place}/part-*.parquet"):
+            with open_parquet(shard) as file:
+                names = [name for name in ("doc_id", "source", "pair_ids", "calls") if name in file.schema_arrow.names]
+                for batch in file.iter_batches(columns=names):
+                    _look(pa.table(batch), hashes, found)
     return found
-
-
-def _batches(directory: str) -> Iterator[pa.Table]:
-    """Yield the columns of a directory's rows that say what came of a document."""
-    for shard in list_files(f"{directory}/part-*.parquet"):
-        with open_parquet(shard) as file:
-            names = [name for name in ("doc_id", "source", "pair_ids", "calls") if name in file.schema_arrow.names]
-            for batch in file.iter_batches(columns=names):
-                yield pa.table(batch)
 
 
 def _look(table: pa.Table, hashes: set[str], found: _Found) -> None:

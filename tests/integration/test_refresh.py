@@ -18,10 +18,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+import pipelines.batch
 import transforms.commit
 from pipelines.roots import run_directories
+from tests.batch_runs import WAIT, batches_of, quick_batches
 from tests.caches import emulator, needs_emulator
 from tests.integration.test_kills import ROOT as SOURCES
+from tests.model_server import ModelServer
 from tests.roots import (
     Corpus,
     all_rows,
@@ -358,3 +361,28 @@ def test_what_is_no_refresh_is_one_line(
     assert refresh(f"{tmp_path}/corpus", f"{tmp_path}/root", *flags) == 2
     complaint = capsys.readouterr().err
     assert said in complaint and complaint.count("\n") == 1, complaint
+
+
+def test_a_refresh_in_batches_waits_for_them_and_goes_on_with_those_of_a_dead_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    corpus, root = f"{tmp_path}/corpus", f"{tmp_path}/root"
+    lay_out(corpus, {"a": {"d4": prose(4), "d5": prose(5)}})
+    with ModelServer() as server, quick_batches():
+        flags = (*WAIT, "--model", "openai/test", "--api-base", server.base_url)
+        monkeypatch.setattr(pipelines.batch, "_wait", power_cut)
+        with pytest.raises(OSError, match="the power went out"):
+            refresh(corpus, root, *flags)
+        monkeypatch.undo()
+        (dead,) = Path(root, "runs").iterdir()
+        (sent,) = batches_of(dead)
+        assert sent.under_way and not runs_of(root)
+        assert refresh(corpus, root, *flags[3:]) == 2, "an online run would pay for the batch's requests again"
+        (place,) = Path(root, "runs").iterdir()
+        assert batches_of(place) == [sent]
+        assert refresh(corpus, root, *flags) == 0
+    (run,) = runs_of(root)
+    assert sorted(path.name for path in Path(root, "runs").iterdir()) == [run]
+    assert sent.name in {batch.name for batch in batches_of(Path(root, "runs", run))}
+    assert {row["source"]["doc_id"] for row in all_rows(root, "qa")} == {"d4", "d5"}
+    assert read_json(f"{root}/lock.json")["released"]
