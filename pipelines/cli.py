@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import errno
 import logging
-import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
@@ -19,12 +17,12 @@ commands:
   estimate       what a run would ask of its models and cost, without asking any (webscale-rl estimate --help)
   batch          sends what a run in batch mode waits for, and fetches the answers (webscale-rl batch --help)
   train-quality  a classifier out of a run's verdicts, that spares the next run calls (webscale-rl train-quality --help)
+  doctor         whether a run could begin: its runner, buckets, models, Redis, versions (webscale-rl doctor --help)
   cache          what a cache of model answers holds, whether it is whole, and a smaller one (webscale-rl cache --help)
 """
 _FAILED = 1
 _WRONG_USAGE = 2
 _INTERRUPTED = 128 + 2
-_OURS = (" the cache of model answers ", " the catalogue ")  # as `CacheError` and `CatalogError` say it
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -39,6 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _WRONG_USAGE
     # A failed bundle is logged with its traceback and then raised; what is raised is told below, once.
     logging.getLogger("apache_beam.runners").setLevel(logging.CRITICAL)
+    from pipelines.failures import remedied
     from pipelines.options import UsageError
 
     command, again = _COMMANDS[arguments[0]]
@@ -51,7 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if "KeyboardInterrupt" in f"{type(error).__name__} {error}":  # Beam wraps one that meets a bundle
             print(f"webscale-rl: interrupted; the same command {again}", file=sys.stderr)
             return _INTERRUPTED
-        line = _remedied(error, again)
+        line = remedied(error, again)
         if line is None:
             raise
         print(f"webscale-rl: {line}", file=sys.stderr)
@@ -89,6 +88,12 @@ def _train_quality(arguments: Sequence[str]) -> int:
     return train_quality(parse_train_quality(arguments))
 
 
+def _doctor(arguments: Sequence[str]) -> int:
+    from pipelines.doctor import doctor, parse_doctor
+
+    return doctor(*parse_doctor(arguments))
+
+
 def _cache(arguments: Sequence[str]) -> int:
     from pipelines.cache import cache, parse_cache
 
@@ -101,22 +106,7 @@ _COMMANDS: Final[Mapping[str, tuple[Callable[[Sequence[str]], int], str]]] = {
     "estimate": (_estimate, "starts again"),
     "batch": (_batch, "goes on from there"),
     "train-quality": (_train_quality, "starts again"),
+    "doctor": (_doctor, "starts again"),
     "cache": (_cache, "starts again and has lost nothing"),
 }
 """Each command, and what it does when it is given a second time after a failure."""
-
-
-def _remedied(error: BaseException, again: str) -> str | None:
-    """Return one line for a failure that is the machine's and not ours; Beam wraps it, so its text is what there is."""
-    text = str(error)
-    for place in (place for place in _OURS if place in text):
-        line = next(line for line in reversed(text.splitlines()) if place in line)
-        said = line[line.index("cannot ") :].partition(" [while running ")[0]  # which Beam adds
-        return f"{said.strip()}; the same command {again}"
-    if os.strerror(errno.ENOSPC) in text:
-        return f"the disk is full; make room and run the same command again, it {again}"
-    for number in (errno.EACCES, errno.EROFS):
-        if os.strerror(number) in text:
-            line = next(line for line in reversed(text.splitlines()) if os.strerror(number) in line)
-            return f"{line.strip()}; make it writable and run the same command again, it {again}"
-    return None

@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import Any, Final, NoReturn, get_args
 
 import yaml
-from apache_beam.io.filesystem import BeamIOError
 from apache_beam.options.pipeline_options import PipelineOptions, _BeamArgumentParser
 from pydantic import BaseModel, ValidationError
 
 from schemas.answers import Calls
 from schemas.config import MODEL_STAGES, RunConfig, Until
-from transforms.files import list_updates
+from transforms.files import list_files, list_updates, read_bytes
 from transforms.llm.failures import mask
+from transforms.storage import StorageError
 
 
 class UsageError(ValueError):
@@ -169,8 +169,10 @@ def _refuse(message: str) -> NoReturn:
 def read_yaml(path: str) -> dict[str, Any]:
     """Return the mapping a YAML file holds; an empty file is an empty one."""
     try:
-        content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
+        content = yaml.safe_load(read_bytes(path).decode("utf-8"))
+    except StorageError as error:
+        raise UsageError(f"--config: {error}") from None
+    except (OSError, ValueError) as error:
         raise UsageError(f"--config {path}: {' '.join(str(error).split())}; name a readable YAML file") from None
     except yaml.YAMLError as error:
         raise UsageError(f"--config {path} is not YAML: {' '.join(str(error).split())}") from None
@@ -219,7 +221,12 @@ def validate(content: Mapping[str, Any], path: str | None) -> RunConfig:
         raise UsageError(mask(_first_problem(error, path))) from None
 
 
-def input_files(patterns: Sequence[str]) -> dict[str, tuple[int, float]]:
+def input_files(patterns: Sequence[str]) -> list[str]:
+    """Return the files that the globs of --input match, sorted. Raises `UsageError` as `input_updates`."""
+    return list(input_updates(patterns))
+
+
+def input_updates(patterns: Sequence[str]) -> dict[str, tuple[int, float]]:
     """Return the files that the globs of --input match, sorted, with their sizes and when they were updated.
 
     Raises:
@@ -229,9 +236,12 @@ def input_files(patterns: Sequence[str]) -> dict[str, tuple[int, float]]:
     for pattern in patterns:
         try:
             matched = list_updates(pattern)
-        except (ValueError, BeamIOError) as error:
+            directory = Path(pattern).is_dir() or (not matched and list_files(f"{pattern.rstrip('/')}/*"))
+        except StorageError as error:
+            raise UsageError(f"--input: {error}") from None
+        except (OSError, ValueError) as error:
             raise UsageError(f"--input {pattern} cannot be listed: {' '.join(str(error).split())}") from None
-        if Path(pattern).is_dir():
+        if directory:
             raise UsageError(f"--input {pattern} is a directory; name the files: '{pattern.rstrip('/')}/*.parquet'")
         if not matched:
             raise UsageError(f"--input {pattern} matches no file; check the path, and quote the glob")

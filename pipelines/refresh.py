@@ -15,7 +15,7 @@ from pipelines.options import (
     RunOptions,
     UsageError,
     add_work_flags,
-    input_files,
+    input_updates,
     merge_flags,
     parse_beam,
     read_yaml,
@@ -127,7 +127,7 @@ def refresh(options: RefreshOptions) -> int:
     Raises:
       UsageError: the root, the corpus or the settings are of no use, or somebody else is at work there.
     """
-    corpus = {} if options.config is None else input_files(options.config.input)
+    corpus = {} if options.config is None else input_updates(options.config.input)
     check_root(options.root, list(corpus))
     if options.forget is not None:
         _forget(options.root, read_ids(options.forget))

@@ -19,6 +19,7 @@ from transforms.llm.batch.journal import BATCH, Journal
 from transforms.lock import LOCK, HeldError, beating, describe, release, take
 from transforms.output import is_output
 from transforms.state import absolute
+from transforms.storage import StorageError
 from transforms.swap import ConflictError, SwapError
 
 
@@ -46,7 +47,7 @@ def told() -> Iterator[None]:
     """Turn what is wrong with a root's files into a `UsageError`."""
     try:
         yield
-    except (CatalogError, SwapError) as error:
+    except (CatalogError, StorageError, SwapError) as error:
         raise UsageError(str(error)) from None
     except (BeamIOError, OSError, pa.ArrowException) as error:
         raise UsageError(f"--root: {type(error).__name__}: {' '.join(str(error).split())}") from None

@@ -10,7 +10,6 @@ import sys
 import time
 import uuid
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Final
 
 import apache_beam as beam
@@ -34,7 +33,7 @@ from pipelines.workers import (
     work_is_here,
     worker_processes,
 )
-from prompts import PromptSet, load_prompts
+from prompts import PromptFiles, PromptSet, load_prompts
 from schemas.answers import Calls, Stage, task_of
 from schemas.config import DOCUMENT_STAGES, MODEL_STAGES, RunConfig
 from schemas.counts import stages_until
@@ -42,6 +41,7 @@ from schemas.elements import CorpusPlan
 from transforms.catalog import Part
 from transforms.commit import RunFacts
 from transforms.fasttext_model import ModelFileError
+from transforms.files import list_files, read_bytes
 from transforms.language import LanguageRule
 from transforms.llm.batch.journal import IN_USE as BATCH_IN_USE
 from transforms.llm.batch.journal import Journal, write_failed
@@ -54,6 +54,7 @@ from transforms.output import SCRATCH
 from transforms.quality import QualityRule
 from transforms.read import CorpusError, UnreadableError, plan_corpus
 from transforms.state import State, StateError, forget, open_state, withdraw
+from transforms.storage import StorageError
 
 _PACKAGES: Final = ("webscale-rl", "apache-beam", "litellm", "pyarrow", "numpy", "pydantic", "json-repair")
 
@@ -79,7 +80,10 @@ def run(options: RunOptions, part: Part | None = None) -> int:
     Raises:
       UsageError: something is wrong with what the user gave; an earlier run in the directory is untouched.
     """
-    job = _checked(options, part)
+    try:
+        job = _checked(options, part)
+    except StorageError as error:
+        raise UsageError(str(error)) from None
     config, output = options.config, job.output
     in_use = [f"{output}/{BATCH_IN_USE}"] if config.llm_mode == "batch" else []
     in_use += [] if job.state is None or part is not None else [f"{job.state.directory}/{IN_USE}"]
@@ -183,14 +187,26 @@ def _round(job: _Job) -> dict[str, Any]:
 def prompts_of(config: RunConfig) -> PromptSet:
     """Return the prompts that a run will use. Raises `UsageError`."""
     try:
-        return load_prompts(None if config.prompts is None else Path(config.prompts))
+        return load_prompts(None if config.prompts is None else prompt_files(config.prompts))
     except (OSError, ValueError) as error:
         raise UsageError(f"prompts: {' '.join(str(error).split())}") from None
 
 
+def prompt_files(directory: str) -> PromptFiles:
+    """Read the prompt files of a directory: all texts and JSON Lines in it and in the directories just below.
+
+    Raises:
+      OSError: they cannot be read.
+    """
+    directory = directory.rstrip("/")
+    names = [path.removeprefix(f"{directory}/") for path in list_files(f"{directory}/**")]
+    wanted = [name for name in names if name.endswith((".txt", ".jsonl")) and name.count("/") <= 1]
+    return PromptFiles(directory, {name: read_bytes(f"{directory}/{name}") for name in wanted})
+
+
 def plan_of(config: RunConfig, part: Part | None = None) -> CorpusPlan:
     """Return which rows of which files a run will read. Raises `NothingReadableError`, or another `UsageError`."""
-    paths = list(input_files(config.input) if part is None else part.files)
+    paths = input_files(config.input) if part is None else list(part.files)
     try:
         plan = plan_corpus(paths, config.columns, config.sample, whole=config.until in DOCUMENT_STAGES)
     except UnreadableError as error:
@@ -274,16 +290,21 @@ def redacted(value: Any) -> Any:
 
 def pipeline_of(options: PipelineOptions, run: Run) -> beam.Pipeline:
     """Return the pipeline, ready to run; a runner that does not exist shows here."""
+    pipeline = empty_pipeline(options)
+    build_qa(pipeline, run)
+    return pipeline
+
+
+def empty_pipeline(options: PipelineOptions) -> beam.Pipeline:
+    """Return a pipeline for the runner that the options name. Raises `UsageError`."""
     standard = options.view_as(StandardOptions)
     standard.runner = standard.runner or LOCAL_RUNNER
     # Every class lives in an importable module, so workers need no copy of the main session.
     options.view_as(SetupOptions).save_main_session = False
     try:
-        pipeline = beam.Pipeline(options=options)
+        return beam.Pipeline(options=options)
     except (ValueError, ImportError, AttributeError) as error:
         raise UsageError(f"--runner {standard.runner}: {' '.join(str(error).split())}") from None
-    build_qa(pipeline, run)
-    return pipeline
 
 
 def _report(config: RunConfig, manifest: dict[str, Any], covered: bool) -> int:

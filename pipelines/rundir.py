@@ -22,6 +22,7 @@ from transforms.files import delete, delete_tree, exists, list_files, read_json,
 from transforms.llm.batch.journal import IN_USE as BATCH_IN_USE
 from transforms.output import MANIFEST, OWNER, SCRATCH, SUCCESS, is_output
 from transforms.state import absolute
+from transforms.storage import StorageError
 
 DIRECTORIES: Final = ("qa", "pairs", "documents", "rejected", "errors", "pending", "superseded")
 IN_USE: Final = "in_use.json"
@@ -52,7 +53,7 @@ def check_run(
             raise UsageError(f"--input {path} lies where --output {output} writes; name another --output")
     try:
         check_idle(output)
-    except ValueError as error:
+    except (StorageError, ValueError) as error:
         raise _unusable("--output", output, error) from None
     if retry_errors:
         _check_reopening(output, about)
@@ -158,9 +159,11 @@ def _check_writable(flag: str, directory: str) -> None:
 
 
 def _unusable(flag: str, directory: str, error: Exception) -> UsageError:
+    if isinstance(error, StorageError):  # which has a remedy of its own
+        return UsageError(f"{flag}: {error}")
     return UsageError(
         f"cannot write to {flag} {directory}: {' '.join(str(error).split())}; name a directory that can be made or"
-        " written, on this machine or on gs:// (Beam's extra gcp)"
+        " written, on this machine or on gs:// (the extra gcp)"
     )
 
 

@@ -97,7 +97,7 @@ def _source(flags: Any) -> LabelledParquet | ScreenedRun:
         raise UsageError("name one source: --input GLOB (labelled Parquet) or --run DIR (an earlier run)")
     if flags.run is None:
         columns = flags.text_column or "text", flags.label_column or "label"
-        return LabelledParquet(list(input_files(flags.input)), *columns, flags.positive)
+        return LabelledParquet(input_files(flags.input), *columns, flags.positive)
     for name in ("text_column", "label_column", "positive"):
         if getattr(flags, name) is not None:
             raise UsageError(f"--{name.replace('_', '-')} belongs to --input; a run knows its columns and verdicts")

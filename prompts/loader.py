@@ -76,6 +76,19 @@ class Exemplar(GenerateAnswer):
 
 
 @dataclass(frozen=True, slots=True)
+class PromptFiles:
+    """Files that replace the package's, read from wherever they are.
+
+    Attributes:
+      directory: where from, for messages.
+      content: their bytes by their names in it, `templates/NAME.txt` or `exemplars/SLUG.jsonl`; others are refused.
+    """
+
+    directory: str
+    content: Mapping[str, bytes]
+
+
+@dataclass(frozen=True, slots=True)
 class PromptSet:
     """Checked prompts, as plain data that pickles.
 
@@ -135,23 +148,22 @@ class PromptSet:
         return self.fingerprints[task]
 
 
-def load_prompts(directory: Path | None = None) -> PromptSet:
+def load_prompts(files: PromptFiles | None = None) -> PromptSet:
     """Load and check all prompts.
 
     Args:
-      directory: holds `templates/NAME.txt` and `exemplars/SLUG.jsonl`, which replace the package's files of the same
-        name; what it lacks comes from the package. None takes all from the package.
+      files: replace the package's files of the same name; what they lack comes from the package. None takes all from
+        the package.
 
     Raises:
       ValueError: a file is broken or unknown; the message names file, line and remedy.
     """
-    if directory is not None:
-        _check_directory(directory)
-    templates = {name: _load_template(name, _locate(directory, _template_file(name))) for name in _TEMPLATE_VARIABLES}
+    files = PromptFiles("", {}) if files is None else _checked(files)
+    templates = {name: _load_template(name, *_read(files, _template_file(name))) for name in _TEMPLATE_VARIABLES}
     pool: dict[str, tuple[str, ...]] = {
         domain: tuple(
             Template(templates["exemplar"]).substitute(persona=one.persona, passage=one.passage, reply=one.reply())
-            for one in _load_exemplars(_locate(directory, _exemplar_file(domain)))
+            for one in _load_exemplars(*_read(files, _exemplar_file(domain)))
         )
         for domain in DOMAINS
     }
@@ -166,31 +178,33 @@ def _exemplar_file(domain: str) -> str:
     return f"exemplars/{re.sub('[^a-z]+', '-', domain.lower())}.jsonl"
 
 
-def _locate(directory: Path | None, file: str) -> Path:
-    return directory / file if directory is not None and (directory / file).exists() else _PACKAGE / file
-
-
-def _check_directory(directory: Path) -> None:
-    """Refuse a directory that replaces nothing, and a misnamed file, which would silently replace nothing."""
+def _checked(files: PromptFiles) -> PromptFiles:
+    """Refuse files that replace nothing, and a misnamed one, which would silently replace nothing."""
     known = [*map(_template_file, _TEMPLATE_VARIABLES), *map(_exemplar_file, DOMAINS)]
-    patterns = ("*.txt", "*.jsonl", "*/*.txt", "*/*.jsonl")
-    found = sorted(path.relative_to(directory).as_posix() for pattern in patterns for path in directory.glob(pattern))
-    for file in found:
+    for file in sorted(files.content):
         if file not in known:
-            raise ValueError(f"{directory / file}: no prompt has this name; rename or remove it ({', '.join(known)})")
-    if not found:
-        raise ValueError(f"{directory}: no prompt file found; put at least one of these there: {', '.join(known)}")
+            raise ValueError(
+                f"{files.directory}/{file}: no prompt has this name; rename or remove it ({', '.join(known)})"
+            )
+    if not files.content:
+        raise ValueError(
+            f"{files.directory}: no prompt file found; put at least one of these there: {', '.join(known)}"
+        )
+    return files
 
 
-def _read(path: Path) -> str:
+def _read(files: PromptFiles, file: str) -> tuple[str, str]:
+    """Return the path of a file, for messages, and its text."""
+    given = files.content.get(file)
+    path = str(_PACKAGE / file) if given is None else f"{files.directory}/{file}"
     try:
-        return path.read_text(encoding="utf-8")
+        return path, ((_PACKAGE / file).read_bytes() if given is None else given).decode("utf-8")
     except UnicodeDecodeError as error:
         raise ValueError(f"{path}: not UTF-8 at byte {error.start}; save the file as UTF-8") from None
 
 
-def _load_template(name: str, path: Path) -> str:
-    text = _read(path).rstrip()
+def _load_template(name: str, path: str, text: str) -> str:
+    text = text.rstrip()
     if not text:
         raise ValueError(f"{path}: the template is empty; write it, or remove the file to get the package's")
     wanted, used = _TEMPLATE_VARIABLES[name], set()
@@ -220,11 +234,11 @@ def _names(variables: frozenset[str]) -> str:
     return ", ".join(f"${name}" for name in sorted(variables)) or "none"
 
 
-def _load_exemplars(path: Path) -> list[Exemplar]:
+def _load_exemplars(path: str, text: str) -> list[Exemplar]:
     """Return the exemplars of one domain: no question twice, and every answer type but expression at least once."""
     exemplars: dict[str, Exemplar] = {}
     # Not splitlines: a JSON string may hold U+2028, which is no end of line here.
-    for number, line in enumerate(_read(path).split("\n"), start=1):
+    for number, line in enumerate(text.split("\n"), start=1):
         if not line.strip():
             continue
         try:

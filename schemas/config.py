@@ -157,7 +157,7 @@ class RunConfig(_Settings):
     output: Directory
     cache: NonEmpty | None = None
     state: Directory | None = None
-    prompts: NonEmpty | None = None
+    prompts: Directory | None = None
     columns: Columns = Columns()
     filters: FilterSettings = FilterSettings()
     dedup: DedupSettings = DedupSettings()

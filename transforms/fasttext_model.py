@@ -6,6 +6,7 @@ fastText (Joulin et al. 2016, arXiv 1607.01759) reads one line of text and split
 from __future__ import annotations
 
 import functools
+import hashlib
 import mmap
 import shutil
 import struct
@@ -16,8 +17,10 @@ from pathlib import Path
 from typing import IO, Any, Final
 
 import fasttext
-from apache_beam.io.filesystem import CompressionTypes
 from apache_beam.io.filesystems import FileSystems
+
+from transforms.files import reading
+from transforms.storage import StorageError
 
 LABEL_PREFIX: Final = "__label__"
 """What marks a word of a training line as a label."""
@@ -39,10 +42,12 @@ class Classifier:
 
     Attributes:
       labels: the model's labels without their prefix, in its order.
+      sha256: of the model's file, in hexadecimal.
     """
 
-    def __init__(self, model: Any) -> None:
+    def __init__(self, model: Any, sha256: str) -> None:
         self._model = model
+        self.sha256 = sha256
         self.labels = tuple(label.removeprefix(LABEL_PREFIX) for label in model.get_labels())
 
     def best(self, lines: Sequence[str]) -> list[tuple[str, float]]:
@@ -91,17 +96,24 @@ def one_line(text: str, characters: int | None = None) -> str:
     return text[:characters].replace("\n", " ").replace(_END_OF_LINE, " ").replace(LABEL_PREFIX, " ")
 
 
-def load_classifier(path: str) -> Classifier:
+def load_classifier(path: str, sha256: str | None = None) -> Classifier:
     """Return the classifier of a model file; each file is loaded once a process.
 
     Args:
       path: a local path, or one of any filesystem that Beam opens (`gs://...`), which is copied to this machine first.
+      sha256: what the file must have, in hexadecimal; null takes any.
 
     Raises:
-      ModelFileError: the file is missing, unreadable, cut off, or no fastText classifier.
+      ModelFileError: the file is missing, unreadable, cut off, no fastText classifier, or another one than it was.
     """
     with _LOCK:  # so that threads that start together wait for one loading
-        return _load(path)
+        classifier = _load(path)
+    if sha256 is not None and classifier.sha256 != sha256:
+        raise ModelFileError(
+            f"{path} is not the file with which the run began (its sha256 is {classifier.sha256}, it was {sha256});"
+            " give every worker that one, under a name of its own, and run again"
+        )
+    return classifier
 
 
 @functools.cache
@@ -111,12 +123,11 @@ def _load(path: str) -> Classifier:
     with tempfile.TemporaryDirectory(prefix="webscale-rl-") as directory:
         copy = str(Path(directory) / "model")
         try:
-            with (
-                FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED) as stream,
-                Path(copy).open("wb") as file,
-            ):
+            with reading(path) as stream, Path(copy).open("wb") as file:
                 shutil.copyfileobj(stream, file)
-        except Exception as error:  # every filesystem has exceptions of its own
+        except StorageError as error:
+            raise ModelFileError(str(error)) from None
+        except (OSError, ValueError) as error:  # the latter where Beam does not know the filesystem
             raise ModelFileError(f"{path} cannot be read: {' '.join(str(error).split())}; {_REMEDY}") from None
         return open_classifier(copy, shown=path)
 
@@ -135,8 +146,10 @@ def open_classifier(path: str, shown: str | None = None) -> Classifier:
     try:
         with Path(path).open("rb") as file:
             problem = _problem(file)
+            file.seek(0)
+            sha256 = _sha256(file)
         if problem is None:
-            classifier = Classifier(fasttext.load_model(path))
+            classifier = Classifier(fasttext.load_model(path), sha256)
             classifier.best([""])
             return classifier
     except OSError as error:
@@ -144,6 +157,13 @@ def open_classifier(path: str, shown: str | None = None) -> Classifier:
     except (ValueError, RuntimeError, MemoryError) as error:
         problem = " ".join(str(error).split())
     raise ModelFileError(f"{shown} is no usable fastText classifier: {problem}; {_REMEDY}")
+
+
+def _sha256(file: IO[bytes]) -> str:
+    digest = hashlib.sha256()
+    while chunk := file.read(1 << 20):
+        digest.update(chunk)
+    return digest.hexdigest()
 
 
 def _problem(file: IO[bytes]) -> str | None:

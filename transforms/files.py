@@ -18,6 +18,7 @@ from apache_beam.io.filesystems import FileSystems
 
 from schemas.elements import DOCUMENT_COLUMNS, CorpusPlan, RowGroup, Spill
 from schemas.records import text_hashes
+from transforms.storage import StorageError, reaching
 from transforms.text.c4 import clean
 
 BATCH_BYTES = 16 << 20
@@ -32,10 +33,7 @@ ShardKey = tuple[str, int, int]
 @contextlib.contextmanager
 def open_parquet(path: str) -> Iterator[pq.ParquetFile]:
     """Open a Parquet file for reading; closes it afterwards."""
-    with (
-        FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED) as stream,
-        pq.ParquetFile(stream) as file,
-    ):
+    with reading(path) as stream, pq.ParquetFile(stream) as file:
         yield file
 
 
@@ -109,13 +107,19 @@ def read_spill(spill: Spill) -> pa.Table:
 
 @contextlib.contextmanager
 def replacing(path: str) -> Iterator[Any]:
-    """Open a file for writing that appears under its name only when complete.
+    """Open a file for writing that appears under its name only when complete; a repeated bundle replaces it.
 
-    The temporary name ends in `.tmp` beside the target; a repeated bundle replaces the file with the same bytes.
+    In a filesystem that has directories it is written under a temporary name beside the target, which ends in `.tmp`,
+    and renamed. A store without them shows an object when its upload has ended, whole: there the name is the target's
+    own, which saves a copy and a deletion, and who dies in between leaves nothing.
     """
-    directory = posixpath.dirname(path)
+    with reaching("write", path):
+        if not FileSystems.get_filesystem(path).has_dirs():
+            with FileSystems.create(path, compression_type=CompressionTypes.UNCOMPRESSED) as stream:
+                yield stream
+            return
     with contextlib.suppress(OSError):  # exists already, an error to Beam; one that cannot be made fails just below
-        FileSystems.mkdirs(directory)
+        FileSystems.mkdirs(posixpath.dirname(path))
     temporary = f"{path}.{uuid.uuid4().hex}.tmp"
     try:
         with FileSystems.create(temporary, compression_type=CompressionTypes.UNCOMPRESSED) as stream:
@@ -135,10 +139,7 @@ def write_parquet(path: str, table: pa.Table, *, row_group_size: int | None = No
 
 def copy(source: str, target: str) -> None:
     """Copy a file, also from one filesystem to another."""
-    with (
-        FileSystems.open(source, compression_type=CompressionTypes.UNCOMPRESSED) as stream,
-        replacing(target) as copied,
-    ):
+    with reading(source) as stream, replacing(target) as copied:
         shutil.copyfileobj(stream, copied)
 
 
@@ -148,46 +149,71 @@ def write_text(path: str, text: str) -> None:
         stream.write(text.encode("utf-8"))
 
 
+@contextlib.contextmanager
+def reading(path: str) -> Iterator[Any]:
+    """Open a file for reading, as it is; closes it afterwards."""
+    with (
+        reaching("read", path),
+        FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED) as stream,
+    ):
+        yield stream
+
+
+def read_bytes(path: str) -> bytes:
+    """Read a small file."""
+    with reading(path) as stream:
+        return bytes(stream.read())
+
+
 def read_json(path: str) -> Any:
     """Read a JSON file."""
-    with FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED) as stream:
-        return json.load(stream)
+    return json.loads(read_bytes(path))
 
 
 def read_lines(path: str) -> Iterator[bytes]:
     """Yield the lines of a file, each with its newline; the last one may lack it."""
-    with FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED) as stream:
+    with reading(path) as stream:
         yield from stream
 
 
 def list_files(pattern: str) -> list[str]:
-    """Return the paths that match a glob, sorted; none is an empty list."""
+    """Return the paths that match a glob, sorted; none is an empty list. `**` is any number of directories, or none."""
     return sorted(list_updates(pattern))
 
 
 def list_updates(pattern: str) -> dict[str, tuple[int, float]]:
     """Return (bytes, when it was updated, in seconds since 1970) of the files that match a glob, by their paths."""
-    found = FileSystems.match([pattern])[0].metadata_list
+    # Beam's ** between slashes is one directory at least.
+    patterns = list(dict.fromkeys([pattern, pattern.replace("/**/", "/")]))
+    with reaching("list", pattern):
+        found = [entry for result in FileSystems.match(patterns) for entry in result.metadata_list]
     return {entry.path: (entry.size_in_bytes, entry.last_updated_in_seconds) for entry in found}
 
 
 def exists(path: str) -> bool:
-    """Return whether a file or directory is there."""
-    return bool(FileSystems.exists(path))
+    """Return whether a file is there, or a directory of this machine."""
+    with reaching("read", path):
+        return bool(FileSystems.exists(path))
 
 
 def delete(paths: list[str]) -> None:
     """Delete files; what is not there is no error."""
-    present = [path for path in paths if FileSystems.exists(path)]
+    present = [path for path in paths if exists(path)]
     if present:
-        FileSystems.delete(present)
+        with reaching("delete", present[0]):
+            FileSystems.delete(present)
 
 
 def delete_tree(directory: str) -> None:
     """Delete a directory and all that lies in it; what is not there is no error."""
-    # On a bucket there are files alone, and the name of a directory is nothing that exists.
-    delete(list_files(f"{directory}/**"))
-    delete([directory])
+    with reaching("delete", directory):
+        if FileSystems.get_filesystem(directory).has_dirs():
+            delete([directory])
+            return
+        # What ends in a slash is a prefix, whose objects go by the hundred; a failure is told to the log alone.
+        FileSystems.delete([f"{directory}/"])
+    if left := list_files(f"{directory}/**"):
+        raise StorageError(f"cannot delete {left[0]} (it is there still); delete {directory} yourself, or try again")
 
 
 def shard_count(rows: int) -> int:

@@ -290,11 +290,11 @@ def rules_of(settings: FilterSettings) -> list[DocumentRule]:
     """Return the rules that are switched on, in the order in which they are asked."""
     rules: list[DocumentRule] = []
     if settings.language is not None:
-        rules.append(LanguageRule(settings.language))
+        rules.append(LanguageRule(settings.language).pinned())
     if any(getattr(settings, name) is not None for name in _HEURISTICS):
         rules.append(HeuristicRules(settings))
     if settings.quality is not None:
-        rules.append(QualityRule(settings.quality))
+        rules.append(QualityRule(settings.quality).pinned())
     return rules
 
 

@@ -10,7 +10,7 @@ import importlib.metadata
 import math
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from schemas.config_filters import LanguageSettings
@@ -35,6 +35,11 @@ class LanguageRule:
     """
 
     settings: LanguageSettings
+    sha256: str | None = None
+
+    def pinned(self) -> LanguageRule:
+        """Return this rule for the model as it is now: on a worker that finds another file `setup` fails."""
+        return replace(self, sha256=self._classifier().sha256)
 
     def setup(self) -> None:
         """Load the model, once a process.
@@ -74,7 +79,7 @@ class LanguageRule:
         ]
 
     def _classifier(self) -> Classifier:
-        return load_classifier(model_path(self.settings))
+        return load_classifier(model_path(self.settings), self.sha256)
 
 
 def _some(known: Sequence[str]) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import fasttext
@@ -38,6 +38,11 @@ class QualityRule:
     """Keeps a document whose label has at least the threshold's probability."""
 
     settings: QualitySettings
+    sha256: str | None = None
+
+    def pinned(self) -> QualityRule:
+        """Return this rule for the model as it is now: on a worker that finds another file `setup` fails."""
+        return replace(self, sha256=self._classifier().sha256)
 
     def setup(self) -> None:
         """Load the model, once a process.
@@ -71,7 +76,7 @@ class QualityRule:
         ]
 
     def _classifier(self) -> Classifier:
-        return load_classifier(self.settings.model)
+        return load_classifier(self.settings.model, self.sha256)
 
 
 def shown(probability: float) -> str:

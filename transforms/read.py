@@ -16,6 +16,8 @@ from schemas.elements import Batch, CorpusPlan, RowGroup
 from schemas.records import Failed, Rejected, Source, text_hashes
 from transforms.files import BATCH_BYTES, document_table, open_parquet, read_rows
 from transforms.ledger import SIDE_DOORS, Doors, LedgerDoFn, doors
+from transforms.storage import StorageError
+from transforms.versions import Versions, check_versions, versions_here
 
 _FOOTER_THREADS: Final = 16
 _SAMPLE_SEED: Final = 0
@@ -42,6 +44,7 @@ def plan_corpus(paths: Sequence[str], columns: Columns, sample: int | None = Non
     Raises:
       UnreadableError: no file can be read.
       CorpusError: a column is missing, has an unusable type, or the files disagree about its type.
+      StorageError: a store cannot be reached, or refuses.
     """
     with ThreadPoolExecutor(_FOOTER_THREADS) as pool:
         footers = list(pool.map(_footer, paths))
@@ -77,6 +80,8 @@ def _footer(path: str) -> tuple[pa.Schema, list[int]] | str:
         with open_parquet(path) as file:
             groups = [file.metadata.row_group(i).num_rows for i in range(file.num_row_groups)]
             return file.schema_arrow.remove_metadata(), groups
+    except StorageError:
+        raise  # of the store, not of the file
     except (OSError, pa.ArrowException) as error:
         return _one_line(error)
 
@@ -169,7 +174,7 @@ class ReadCorpus(beam.PTransform):
         outputs = (
             pipeline
             | "RowGroups" >> beam.Create(units)
-            | "Read" >> beam.ParDo(_ReadRowGroup(self.plan)).with_outputs(*SIDE_DOORS, main="kept")
+            | "Read" >> beam.ParDo(_ReadRowGroup(self.plan, versions_here())).with_outputs(*SIDE_DOORS, main="kept")
         )
         return doors(outputs)
 
@@ -179,10 +184,12 @@ class _ReadRowGroup(LedgerDoFn):
 
     stage = "read"
 
-    def __init__(self, plan: CorpusPlan) -> None:
+    def __init__(self, plan: CorpusPlan, versions: Versions) -> None:
         self.plan = plan
+        self.versions = versions
 
     def setup(self) -> None:
+        check_versions(self.versions)  # here, because this is the first that a worker does of a run
         self.forgotten = forgotten_ids(self.plan.forgotten)
 
     def process(self, unit: int) -> Iterator[Any]:
@@ -226,6 +233,8 @@ class _ReadRowGroup(LedgerDoFn):
                 size += table.nbytes
                 if size <= _HELD_BYTES:
                     held.append((first, table))
+        except StorageError:
+            raise  # rows that a store would not give today are no errors of the corpus
         except (OSError, pa.ArrowException) as error:
             return _one_line(error)
         return held if size <= _HELD_BYTES else read_rows(self.plan, group)

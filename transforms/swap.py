@@ -11,13 +11,17 @@ import fcntl
 import hashlib
 import os
 import random
+import re
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from transforms.llm.cache.bucket import PATIENCE_S, PLACE, reason_of, remedy_of
+from transforms.storage import StorageError, reaching, retry
 
+_OBJECT: Final = re.compile(r"gs://([a-z0-9][a-z0-9._-]{1,220}[a-z0-9])/(.+)")
+_TIMEOUT_S: Final = 60.0
+"""How long one request may take."""
 _ABSENT: Final = ""
 _PAUSE_S: Final = 0.05
 
@@ -134,9 +138,9 @@ def _cannot(verb: str, path: Path, error: OSError) -> SwapError:
 
 
 def _read_object(path: str) -> Version:
-    from google.api_core.exceptions import NotFound
-
     with _calling("read", path) as (blob, options):
+        from google.api_core.exceptions import NotFound
+
         while True:
             seen = blob.bucket.blob(blob.name)
             try:
@@ -149,9 +153,9 @@ def _read_object(path: str) -> Version:
 
 
 def _write_object(path: str, content: bytes, token: str) -> str:
-    from google.api_core.exceptions import PreconditionFailed
-
     with _calling("write", path) as (blob, options):
+        from google.api_core.exceptions import PreconditionFailed
+
         try:
             blob.upload_from_string(content, content_type="application/json", if_generation_match=int(token), **options)
         except PreconditionFailed:
@@ -166,22 +170,14 @@ def _write_object(path: str, content: bytes, token: str) -> str:
 @contextlib.contextmanager
 def _calling(verb: str, path: str) -> Iterator[tuple[Any, dict[str, Any]]]:
     """Give an object and the options of every request to it; turn what the client library raises into `SwapError`."""
-    matched = PLACE.fullmatch(path)
-    if matched is None or not matched[2]:
+    matched = _OBJECT.fullmatch(path)
+    if matched is None:
         raise SwapError(f"cannot {verb} {path} (no such address); write gs://BUCKET/NAME")
     try:
-        from google.api_core.exceptions import GoogleAPIError
-        from google.auth.exceptions import GoogleAuthError
-        from google.cloud import storage
-        from google.cloud.storage.exceptions import DataCorruption
-        from google.cloud.storage.retry import DEFAULT_RETRY
-        from requests.exceptions import RequestException
-    except ImportError as error:
-        raise SwapError(f"cannot {verb} {path} ({error}); install this package with the extra gcp") from None
-    options = {"retry": DEFAULT_RETRY.with_timeout(PATIENCE_S), "timeout": PATIENCE_S}
-    try:
-        with contextlib.closing(storage.Client()) as client:
-            yield client.bucket(matched[1]).blob(matched[2]), options
-    except (GoogleAPIError, GoogleAuthError, DataCorruption, RequestException) as error:
-        said = " ".join(reason_of(error).split())[:300]
-        raise SwapError(f"cannot {verb} {path} ({said}); {remedy_of(error)}") from error
+        with reaching(verb, path):
+            from google.cloud import storage
+
+            with contextlib.closing(storage.Client()) as client:
+                yield client.bucket(matched[1]).blob(matched[2]), {"retry": retry(), "timeout": _TIMEOUT_S}
+    except StorageError as error:
+        raise SwapError(str(error)) from error

@@ -38,6 +38,7 @@ from tests.roots import (
     unaccounted,
 )
 from tests.support import prose, webscale_rl
+from tests.weather import numbered_parts
 from transforms.files import delete_tree, list_files, read_json, write_text
 from transforms.llm.cache import open_cache
 
@@ -69,16 +70,8 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     if request.param == "directory":
         yield str(tmp_path)
         return
-    from google.cloud.storage import batch
-
-    made = batch.MIMEApplicationHTTP.__init__
-
-    def numbered(self: Any, *arguments: Any) -> None:
-        made(self, *arguments)
-        self["Content-ID"] = "<1>"  # which the emulator wants of each part of a batch
-
-    with emulator(tmp_path) as bucket, pytest.MonkeyPatch.context() as patched:
-        patched.setattr(batch.MIMEApplicationHTTP, "__init__", numbered)
+    with emulator(tmp_path) as bucket, pytest.MonkeyPatch.context() as patch:
+        numbered_parts(patch)
         yield f"gs://{bucket}/somewhere"
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import shutil
 import subprocess
 import sys
 import time
@@ -14,14 +16,20 @@ from typing import Any
 import pytest
 
 from pipelines.cli import main
-from tests.caches import emulator, needs_emulator
+from prompts import load_prompts
+from schemas.config_filters import LanguageSettings
+from tests.caches import emulator, leaves_sockets, needs_emulator
 from tests.integration.test_kills import ROOT, server_process
 from tests.integration.test_run_with_a_model import nothing_lost
 from tests.model_server import ModelServer
-from tests.support import manifest_of, prose_corpus, webscale_rl
+from tests.support import manifest_of, prose, prose_corpus, rows_of, webscale_rl, write_corpus
+from tests.weather import numbered_parts
+from transforms.files import copy, list_files, write_text
+from transforms.language import model_path
 from transforms.llm.cache import open_cache
+from transforms.quality import train, training_line
 
-pytestmark = needs_emulator
+pytestmark = [needs_emulator, leaves_sockets]
 
 
 @pytest.fixture(scope="module")
@@ -70,15 +78,8 @@ def test_a_run_whose_output_is_in_a_bucket_keeps_its_answers_there(
     tmp_path: Path, bucket: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from google.cloud import storage
-    from google.cloud.storage import batch
 
-    made = batch.MIMEApplicationHTTP.__init__
-
-    def numbered(self: Any, *arguments: Any) -> None:
-        made(self, *arguments)
-        self["Content-ID"] = "<1>"  # which the emulator wants of each part of a batch
-
-    monkeypatch.setattr(batch.MIMEApplicationHTTP, "__init__", numbered)
+    numbered_parts(monkeypatch)
     corpus, output = prose_corpus(tmp_path, 12), f"gs://{bucket}/run"
     with ModelServer() as server:
         flags = ["--input", corpus, "--output", output, "--model", "openai/test", "--api-base", server.base_url]
@@ -124,3 +125,85 @@ def test_a_bucket_that_breaks_during_a_run_is_one_line(
     said = capsys.readouterr().err.splitlines()[-1]
     assert said.startswith(f"webscale-rl: cannot write the cache of model answers '{place}' (Forbidden: ")
     assert said.endswith("or name another bucket; the same command goes on from the cache")
+
+
+CONFIG = """
+prompts: {place}/prompts
+filters:
+  language: {{languages: [en], model: {place}/models/language.ftz}}
+  quality: {{model: {place}/models/quality.bin, threshold: 0.1}}
+"""
+
+
+def lay_out(place: Path) -> None:
+    """Lay out all that a run reads: a corpus in two directories, prompts, models of filters, a configuration."""
+    for name, first in (("corpus", 0), ("corpus/more/files", 20)):
+        (place / name).mkdir(parents=True)
+        write_corpus(place / name / f"{first}.parquet", [prose(n) for n in range(first, first + 20)], row_group_size=7)
+    (place / "prompts/templates").mkdir(parents=True)
+    repair = load_prompts().templates["repair"]
+    (place / "prompts/templates/repair.txt").write_text(f"{repair} Think.\n", encoding="utf-8")
+    (place / "models").mkdir()
+    shutil.copy(model_path(LanguageSettings(languages=("en",))), place / "models/language.ftz")
+    lines = "".join(training_line(prose(n), kept=n % 2 == 0).decode() for n in range(100, 140))
+    (place / "lines.txt").write_text(lines, encoding="utf-8")
+    train(str(place / "lines.txt"), str(place / "models/quality.bin"))
+
+
+def run_at(place: str, config: str, *flags: str) -> list[str]:
+    """Return the arguments of a run of which all is at one place."""
+    flags = ("--input", f"{place}/corpus/**/*.parquet", "--output", f"{place}/run", "--config", config, *flags)
+    return ["run", *flags, "--cache", f"{place}/cache", "--state", f"{place}/state"]
+
+
+def upload(place: Path, target: str) -> set[str]:
+    """Copy all files of a directory to a bucket and return their names there."""
+    files = [path.relative_to(place).as_posix() for path in place.rglob("*") if path.is_file()]
+    for name in files:
+        copy(str(place / name), f"{target}/{name}")
+    return set(files)
+
+
+def test_a_run_of_which_all_is_in_a_bucket_is_the_local_run(
+    tmp_path: Path, bucket: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "site").mkdir()
+    numbered_parts(monkeypatch, tmp_path / "site")
+    here, there = tmp_path / "here", f"gs://{bucket}/all"
+    lay_out(here)
+    given = upload(here, there)
+    (here / "config.yaml").write_text(CONFIG.format(place=here), encoding="utf-8")
+    write_text(f"{there}/config.yaml", CONFIG.format(place=there))
+    workers = ["--direct_num_workers=2", "--direct_running_mode=multi_processing"]
+    assert webscale_rl(*run_at(str(here), f"{here}/config.yaml")) == 0
+    assert webscale_rl(*run_at(there, f"{there}/config.yaml", *workers)) == 0
+
+    fetched = tmp_path / "there"
+    left = {path.removeprefix(f"{there}/") for path in list_files(f"{there}/**")}
+    for name in left:
+        (fetched / name).parent.mkdir(parents=True, exist_ok=True)
+        copy(f"{there}/{name}", str(fetched / name))
+
+    def rows(place: Path, directory: str, name: str) -> str:
+        return json.dumps(rows_of(place / "run", directory)).replace(name, "PLACE")
+
+    for directory in ("qa", "rejected", "errors", "superseded"):
+        assert rows(fetched, directory, there) == rows(here, directory, str(here))
+    manifests = [manifest_of(place / "run") for place in (here, fetched)]
+    for key in ("stages", "rows", "prompts", "complete"):
+        assert manifests[0][key] == manifests[1][key]
+    assert manifests[1]["rows"]["qa"] > 20
+    assert {stage["stage"]: stage["in"] for stage in manifests[1]["stages"]}["read"] == 40
+
+    run, part = manifests[1]["run_id"], "part-00000-of-00001.parquet"
+    packs = {name for name in left if re.fullmatch(r"cache/\w+-[0-9a-f]{32}\.jsonl", name)}
+    assert packs
+    assert left - packs == given | {
+        "config.yaml",
+        *(f"run/{directory}/{part}" for directory in ("qa", "rejected", "errors", "superseded")),
+        "run/manifest.json",
+        "run/_SUCCESS",
+        *(f"state/{run}/{name}" for name in (f"documents/{part}", f"questions/{part}", "run.json", "_SUCCESS")),
+    }
+    assert webscale_rl(*run_at(there, f"{there}/config.yaml", "--overwrite")) == 0
+    assert packs == {path.removeprefix(f"{there}/") for path in list_files(f"{there}/cache/*")}, "nothing asked again"

@@ -403,7 +403,7 @@ def test_a_bucket_out_of_reach_is_one_clear_line(server: str, monkeypatch: pytes
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))  # bound and not listening: refused
         monkeypatch.setenv("STORAGE_EMULATOR_HOST", f"http://127.0.0.1:{taken.getsockname()[1]}")
-        monkeypatch.setattr("transforms.llm.cache.bucket._PATIENCE_S", 1.0)
+        monkeypatch.setattr("transforms.storage.PATIENCE_S", 1.0)
         with pytest.raises(CacheError, match=r"cannot read .*'gs://bucket/cache'.*check the name and the n") as caught:
             BucketCache("gs://bucket/cache")
     assert "\n" not in str(caught.value)

@@ -13,6 +13,7 @@ import pytest
 
 import prompts.loader
 import schemas.answers
+from pipelines.run import prompt_files
 from prompts import VARIABLES, PromptSet, load_prompts
 from schemas.answers import GenerateAnswer, GenerateAnswers, JudgeAnswers, Task, field_names
 from schemas.domains import ANSWER_TYPES, DOMAINS
@@ -33,6 +34,10 @@ SLUGS = {
     "Education": "education",
     "Other": "other",
 }
+
+
+def load(directory: Path) -> PromptSet:
+    return load_prompts(prompt_files(str(directory)))
 
 
 @pytest.fixture(scope="module")
@@ -242,7 +247,7 @@ def test_few_shots_name_what_they_cannot_give(shipped: PromptSet) -> None:
 
 
 def changed(directory: Path, shipped: PromptSet) -> set[str]:
-    other = load_prompts(directory)
+    other = load(directory)
     return {stage for stage in STAGES if other.fingerprint(stage) != shipped.fingerprint(stage)}
 
 
@@ -310,7 +315,7 @@ def test_a_prompt_set_pickles(shipped: PromptSet) -> None:
 def test_a_directory_replaces_what_it_holds_and_nothing_else(shipped: PromptSet, tmp_path: Path) -> None:
     write_template(tmp_path, "screen", "Be lenient", "Be very lenient")
     write(tmp_path, "notes.md", "Not a prompt.")
-    other = load_prompts(tmp_path)
+    other = load(tmp_path)
     assert {name for name in shipped.templates if other.templates[name] != shipped.templates[name]} == {"screen"}
     assert "Be very lenient" in other.render("screen", variables("screen"))[1]["content"]
     assert other.few_shot_pool == shipped.few_shot_pool
@@ -319,14 +324,14 @@ def test_a_directory_replaces_what_it_holds_and_nothing_else(shipped: PromptSet,
 def test_a_directory_that_replaces_nothing_is_refused(tmp_path: Path) -> None:
     for directory in (tmp_path, tmp_path / "absent"):
         with pytest.raises(ValueError, match=r"no prompt file found; put at least one.*templates/system\.txt"):
-            load_prompts(directory)
+            load(directory)
 
 
 @pytest.mark.parametrize("file", ["templates/genrate.txt", "generate.txt", "exemplars/maths.jsonl", "math.jsonl"])
 def test_a_misnamed_file_is_refused(tmp_path: Path, file: str) -> None:
     write_template(tmp_path, "screen", "Task", "Task")
     with pytest.raises(ValueError, match=rf"{re.escape(file)}: no prompt has this name; rename.*exemplars/math\.jsonl"):
-        load_prompts(write(tmp_path, file, "text"))
+        load(write(tmp_path, file, "text"))
 
 
 # --- broken files ----------------------------------------------------------------------------------------------------
@@ -360,26 +365,26 @@ def test_a_template_must_have_exactly_its_variables_and_words(
 ) -> None:
     write_template(tmp_path, name, old, new)
     with pytest.raises(ValueError, match=message):
-        load_prompts(tmp_path)
+        load(tmp_path)
 
 
 def test_a_variable_may_stand_in_braces(shipped: PromptSet, tmp_path: Path) -> None:
     values = variables("generate")
-    other = load_prompts(write_template(tmp_path, "generate", "$persona", "${persona}"))
+    other = load(write_template(tmp_path, "generate", "$persona", "${persona}"))
     assert other.render("generate", values) == shipped.render("generate", values)
 
 
 def test_an_escaped_dollar_reaches_the_model_as_one(tmp_path: Path) -> None:
     write_template(tmp_path, "system", "untrusted data", "untrusted $$data")
-    assert "untrusted $data" in load_prompts(tmp_path).render("screen", variables("screen"))[0]["content"]
+    assert "untrusted $data" in load(tmp_path).render("screen", variables("screen"))[0]["content"]
 
 
 def test_an_empty_or_undecodable_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"system\.txt: the template is empty"):
-        load_prompts(write(tmp_path, "templates/system.txt", " \n"))
+        load(write(tmp_path, "templates/system.txt", " \n"))
     (tmp_path / "templates/system.txt").write_bytes(b"ab\xff")
     with pytest.raises(ValueError, match=r"system\.txt: not UTF-8 at byte 2"):
-        load_prompts(tmp_path)
+        load(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -398,7 +403,7 @@ def test_a_broken_exemplar_is_named_with_its_line(tmp_path: Path, change: dict[s
     lines = exemplar_lines("math")
     lines[2] = lines[0] | change
     with pytest.raises(ValueError, match=rf"math\.jsonl:3: .*{re.escape(message)}"):
-        load_prompts(write_exemplars(tmp_path, lines))
+        load(write_exemplars(tmp_path, lines))
 
 
 @pytest.mark.parametrize("field", ["persona", "passage", "question", "answer", "answer_type", "evidence", "thought"])
@@ -406,42 +411,42 @@ def test_an_exemplar_without_a_field_is_named(tmp_path: Path, field: str) -> Non
     lines = exemplar_lines("math")
     del lines[1][field]
     with pytest.raises(ValueError, match=rf"math\.jsonl:2: {field}: Field required"):
-        load_prompts(write_exemplars(tmp_path, lines))
+        load(write_exemplars(tmp_path, lines))
 
 
 def test_a_line_that_is_no_json_object_is_named_and_blank_lines_count_but_pass(tmp_path: Path) -> None:
     lines = exemplar_lines("math")
-    load_prompts(write_exemplars(tmp_path, ["", *lines, "  ", ""]))
+    load(write_exemplars(tmp_path, ["", *lines, "  ", ""]))
     with pytest.raises(ValueError, match=r"math\.jsonl:2: line: Invalid JSON"):
-        load_prompts(write_exemplars(tmp_path, ["", '{"persona": ', *lines]))
+        load(write_exemplars(tmp_path, ["", '{"persona": ', *lines]))
     with pytest.raises(ValueError, match=r"math\.jsonl:1: line: Input should be an object"):
-        load_prompts(write_exemplars(tmp_path, ["[]", *lines]))
+        load(write_exemplars(tmp_path, ["[]", *lines]))
 
 
 def test_a_unicode_line_separator_does_not_end_a_line(tmp_path: Path) -> None:
     lines = exemplar_lines("math")
     lines[0]["thought"] = "one\u2028two"
     text = "\n".join(json.dumps(line, ensure_ascii=False) for line in lines)
-    loaded = load_prompts(write(tmp_path, "exemplars/math.jsonl", text))
+    loaded = load(write(tmp_path, "exemplars/math.jsonl", text))
     assert "one\u2028two" in loaded.few_shot_pool["Math"][0]
 
 
 def test_a_repeated_question_is_refused(tmp_path: Path) -> None:
     lines = exemplar_lines("math")
     with pytest.raises(ValueError, match=rf"math\.jsonl:{len(lines) + 1}: the question occurs twice"):
-        load_prompts(write_exemplars(tmp_path, [*lines, lines[0]]))
+        load(write_exemplars(tmp_path, [*lines, lines[0]]))
 
 
 @pytest.mark.parametrize("kind", [kind for kind in ANSWER_TYPES if kind != "expression"])
 def test_a_domain_without_one_of_the_six_types_is_refused(tmp_path: Path, kind: str) -> None:
     lines = [line for line in exemplar_lines("math") if line["answer_type"] != kind]
     with pytest.raises(ValueError, match=rf"math\.jsonl: no exemplar has the answer type {kind}; add"):
-        load_prompts(write_exemplars(tmp_path, lines))
+        load(write_exemplars(tmp_path, lines))
 
 
 def test_expressions_are_not_required(tmp_path: Path) -> None:
     lines = [line for line in exemplar_lines("math") if line["answer_type"] != "expression"]
-    assert len(load_prompts(write_exemplars(tmp_path, lines)).few_shot_pool["Math"]) == 6
+    assert len(load(write_exemplars(tmp_path, lines)).few_shot_pool["Math"]) == 6
 
 
 # --- the shipped exemplars -------------------------------------------------------------------------------------------

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import re
 import time
 import uuid
@@ -12,10 +11,11 @@ from typing import Any, Final
 
 from transforms.llm.cache.lines import SUFFIX, CacheError, cannot
 from transforms.llm.cache.segments import Segment
+from transforms.storage import explained, missing, retry
 
-PLACE: Final = re.compile(r"gs://([a-z0-9][a-z0-9._-]{1,220}[a-z0-9])(?:/(.*))?")
-PATIENCE_S: Final = 60.0
-"""How long the client library tries a request again before it is an error."""
+_PLACE: Final = re.compile(r"gs://([a-z0-9][a-z0-9._-]{1,220}[a-z0-9])(?:/(.*))?")
+_TIMEOUT_S: Final = 60.0
+"""How long one request may take."""
 _STAMP: Final = "%Y%m%dT%H%M%SZ"
 _SKEW_S: Final = 600.0
 """How far a writer's clock, and the minutes an upload may be tried again, can put a name before its appearance."""
@@ -35,21 +35,16 @@ class Bucket:
 
     def __init__(self, place: str) -> None:
         self.place = place.rstrip("/")
-        matched = PLACE.fullmatch(self.place)
+        matched = _PLACE.fullmatch(self.place)
         if matched is None:
             raise cannot("open", place, "no such address", "write gs://BUCKET/PREFIX")
         prefix = matched[2] or ""
         self._prefix = f"{prefix}/" if prefix else ""
-        try:
-            from google.cloud import storage
-            from google.cloud.storage.retry import DEFAULT_RETRY
-        except ImportError as error:
-            raise cannot(
-                "open", self.place, error, "pip install google-cloud-storage, or this package with the extra gcp"
-            ) from None
-        # Otherwise each client has a thread that asks for the bucket's metadata again and again, for traces.
-        os.environ.setdefault("DISABLE_GCS_PYTHON_CLIENT_OTEL_BUCKET_METADATA", "true")
-        self._again = DEFAULT_RETRY.with_timeout(PATIENCE_S)
+        if (lack := missing()) is not None:
+            raise cannot("open", self.place, *lack)
+        from google.cloud import storage
+
+        self._again = retry()
         with self._calling("open"):
             self._client = storage.Client()
         self._bucket = self._client.bucket(matched[1])
@@ -135,41 +130,21 @@ class Bucket:
         self._client.close()
 
     def _options(self) -> dict[str, Any]:
-        return {"retry": self._again, "timeout": PATIENCE_S}
+        return {"retry": self._again, "timeout": _TIMEOUT_S}
 
     @contextlib.contextmanager
     def _calling(self, verb: str) -> Iterator[None]:
         """Turn what the client library raises into a `CacheError`."""
-        from google.api_core.exceptions import GoogleAPIError
-        from google.auth.exceptions import GoogleAuthError
-        from google.cloud.storage.exceptions import DataCorruption
-        from requests.exceptions import RequestException
-
         try:
             yield
-        except (GoogleAPIError, GoogleAuthError, DataCorruption, RequestException) as error:
-            raise cannot(verb, self.place, reason_of(error), remedy_of(error)) from error
+        except (CacheError, FileNotFoundError):
+            raise
+        except Exception as error:
+            said = explained(error)
+            if said is None:
+                raise
+            raise cannot(verb, self.place, *said) from error
 
 
 def _stamp(at: float) -> str:
     return time.strftime(_STAMP, time.gmtime(at))
-
-
-def reason_of(error: Exception) -> str:
-    """Return what the client library met."""
-    last = getattr(error, "cause", None) or error  # of a `RetryError`, what the last try met
-    return f"{type(last).__name__}: {getattr(last, 'message', None) or last}"
-
-
-def remedy_of(error: Exception) -> str:
-    """Return what the user can do about it."""
-    from google.api_core.exceptions import Forbidden, NotFound, Unauthorized
-    from google.auth.exceptions import GoogleAuthError
-
-    if isinstance(error, (GoogleAuthError, Unauthorized)):
-        return "set GOOGLE_APPLICATION_CREDENTIALS to a key file, or run `gcloud auth application-default login`"
-    if isinstance(error, Forbidden):
-        return "let this account list, get and create objects there, or name another bucket"
-    if isinstance(error, NotFound):
-        return "make the bucket, or name another"
-    return "check the name and the network, and try again"

@@ -1,0 +1,186 @@
+"""`webscale-rl doctor`: every check names what is wrong and the remedy, and all of them end in seconds."""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+import pipelines.doctor
+from pipelines.doctor import FAILED, WELL, Finding, Unsure, checks_of, examine, parse_doctor
+from pipelines.options import UsageError
+from tests.caches import emulator, leaves_sockets, needs_emulator
+from tests.model_server import ModelServer
+from tests.redis_server import RedisServer
+from tests.support import prose_corpus, webscale_rl
+from tests.weather import Weather, weather
+from transforms.files import copy, list_files
+from transforms.storage import StorageError, probe
+from transforms.versions import versions_here
+
+
+@pytest.fixture(scope="module")
+def sky() -> Iterator[Weather]:
+    with weather() as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def bucket(sky: Weather, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with emulator(tmp_path_factory.mktemp("emulator"), sky) as name:
+        yield f"gs://{name}"
+
+
+@pytest.fixture(autouse=True)
+def fair(sky: Weather) -> Iterator[None]:
+    yield
+    sky.clear_up()
+
+
+def said(capsys: pytest.CaptureFixture[str]) -> dict[str, tuple[str, str]]:
+    """Return (mark, what was said) by check, and see that each is one line."""
+    lines = [line.split(maxsplit=2) for line in capsys.readouterr().out.splitlines()]
+    assert len({name for _, name, _ in lines}) == len(lines)
+    return {name: (mark, text) for mark, name, text in lines}
+
+
+def test_an_environment_that_is_well(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    corpus, output = prose_corpus(tmp_path, 3), tmp_path / "deep" / "run"
+    began = time.monotonic()
+    assert webscale_rl("doctor", "--input", corpus, "--output", output, "--state", tmp_path / "state") == WELL
+    assert time.monotonic() - began < 7
+    found = said(capsys)
+    assert {name: mark for name, (mark, _) in found.items()} == dict.fromkeys(
+        ("runner", "input", "output", "cache", "state"), "ok"
+    )
+    assert f"its workers have {versions_here()}" in found["runner"][1]
+    assert "has 3 rows" in found["input"][1]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["prose-0-3.parquet"], "nothing is left"
+
+
+@needs_emulator
+@leaves_sockets
+def test_an_environment_with_everything(
+    tmp_path: Path, bucket: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pipelines.doctor, "LIMIT_S", 60.0)  # two processes start as fast as a busy machine lets them
+    copy(prose_corpus(tmp_path, 3), f"{bucket}/corpus/deep/a.parquet")
+    (tmp_path / "config.yaml").write_text("limits: {openai/test: {requests_per_minute: 600}}\n", encoding="utf-8")
+    workers = ["--direct_num_workers=2", "--direct_running_mode=multi_processing"]
+    with ModelServer() as server, RedisServer(tmp_path) as redis:
+        flags = ["--input", f"{bucket}/corpus/**/*.parquet", "--output", f"{bucket}/run", "--state", f"{bucket}/state"]
+        flags += ["--cache", f"{bucket}/cache", "--model", "openai/test", "--api-base", server.base_url]
+        flags += ["--limiter", redis.url, "--config", str(tmp_path / "config.yaml"), *workers]
+        assert webscale_rl("doctor", *flags) == WELL
+    found = said(capsys)
+    assert list(found) == ["runner", "input", "output", "cache", "state", "models", "limiter"]
+    assert {mark for mark, _ in found.values()} == {"ok"}
+    assert list_files(f"{bucket}/**") == [f"{bucket}/corpus/deep/a.parquet"]
+
+
+def test_everything_that_fails_is_named_with_its_remedy(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        port = taken.getsockname()[1]
+        (tmp_path / "config.yaml").write_text(
+            "limits: {openai/test: {requests_per_minute: 600}}\n"
+            f"prompts: {tmp_path}/none\nfilters: {{quality: {{model: {tmp_path}/none.bin, threshold: 0.5}}}}\n",
+            encoding="utf-8",
+        )
+        (tmp_path / "file").write_text("", encoding="utf-8")
+        monkeypatch.setattr(pipelines.doctor, "versions_here", lambda: replace(versions_here(), webscale_rl="9.9.9"))
+        flags = ["--input", tmp_path / "*.parquet", "--output", tmp_path / "file/run", "--model", "openai/test"]
+        flags += ["--api-base", f"http://127.0.0.1:{port}/v1", "--limiter", f"redis://127.0.0.1:{port}/0"]
+        assert webscale_rl("doctor", *flags, "--config", tmp_path / "config.yaml") == FAILED
+    found = said(capsys)
+    assert {mark for mark, _ in found.values()} == {"FAIL"}
+    for name, remedy in {
+        "runner": "and this command webscale-rl 9.9.9; build the workers' image from this version",
+        "input": "matches no file; check the path",
+        "output": "make it writable, or name another",
+        "cache": "make it writable, or name another",
+        "prompts": "put at least one of these there",
+        "filters": "name a fastText classifier",
+        "models": "start the server there, or correct api_base",
+        "limiter": "start Redis there, or correct its address",
+    }.items():
+        assert remedy in found[name][1], name
+
+
+@needs_emulator
+@leaves_sockets
+@pytest.mark.parametrize(
+    ("status", "remedy"), [(403, "let this account list, get, create and delete"), (404, "make the bucket, or name")]
+)
+def test_a_bucket_that_refuses(
+    tmp_path: Path, bucket: str, sky: Weather, capsys: pytest.CaptureFixture[str], status: int, remedy: str
+) -> None:
+    corpus = prose_corpus(tmp_path, 3)
+    sky.answer = lambda method, path: status
+    began = time.monotonic()
+    assert webscale_rl("doctor", "--input", corpus, "--output", f"{bucket}/run") == FAILED
+    assert time.monotonic() - began < 10
+    found = said(capsys)
+    assert {name for name, (mark, _) in found.items() if mark == "FAIL"} == {"runner", "output", "cache"}
+    assert all(remedy in text for _, (mark, text) in found.items() if mark == "FAIL")
+
+
+@needs_emulator
+@leaves_sockets
+def test_a_store_that_ignores_preconditions(bucket: str, sky: Weather) -> None:
+    sky.forget = "ifGenerationMatch"
+    with pytest.raises(StorageError, match=r"it ignores if_generation_match\); name a bucket"):
+        probe(f"{bucket}/here")
+    sky.forget = None
+    probe(f"{bucket}/here")
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_a_directory_that_cannot_be_written(tmp_path: Path) -> None:
+    tmp_path.chmod(0o500)
+    with pytest.raises(StorageError, match=rf"cannot write {tmp_path}/a \(Permission denied"):
+        probe(f"{tmp_path}/a")
+
+
+def test_wrong_usage_is_told_as_that_of_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert webscale_rl("doctor", "--output", tmp_path) == 2
+    assert capsys.readouterr().err.startswith("webscale-rl: --input is missing;")
+    with pytest.raises(UsageError, match="unknown flag --runer"):
+        parse_doctor(["--input", "a", "--output", "b", "--runer", "x"])
+    assert webscale_rl("doctor", "--input", "a", "--output", "b", "--runner", "NoRunner") == FAILED
+    assert "--runner NoRunner: " in said(capsys)["runner"][1]
+
+
+def test_what_does_not_answer_is_not_waited_for() -> None:
+    def doubtful() -> str:
+        raise Unsure("it is only starting")
+
+    def broken() -> str:
+        raise ZeroDivisionError("two\nlines")
+
+    began = time.monotonic()
+    findings = examine(
+        {"slow": lambda: time.sleep(30) or "", "quick": lambda: "here", "new": doubtful, "bad": broken}, limit_s=0.3
+    )
+    assert time.monotonic() - began < 5
+    assert [(finding.check, finding.mark) for finding in findings] == [
+        ("slow", "failed"),
+        ("quick", "ok"),
+        ("new", "unsure"),
+        ("bad", "failed"),
+    ]
+    assert findings[0].said.startswith("no answer within 0.3 s; ")
+    assert findings[3] == Finding("bad", "failed", "ZeroDivisionError: two lines")
+
+
+def test_what_a_run_does_not_use_is_not_asked(tmp_path: Path) -> None:
+    flags = ["--input", "a", "--output", "b", "--model", "openai/test"]
+    assert list(checks_of(*parse_doctor([*flags, "--until", "dedup"]))) == ["runner", "input", "output"]
+    assert "models" not in checks_of(*parse_doctor([*flags, "--llm-mode", "batch"]))
