@@ -23,6 +23,7 @@ class Weather(ThreadingHTTPServer):
     Attributes:
       answer: (method, path) -> the status to answer with, null to hand the request on.
       forget: name of a parameter that is left out of every request; null for none.
+      sent: bytes of all bodies that were answered with.
       seen: (method, path, status) of each request, in order.
     """
 
@@ -33,6 +34,7 @@ class Weather(ThreadingHTTPServer):
         self.behind = 0
         self.answer: Callable[[str, str], int | None] = _fair
         self.forget: str | None = None
+        self.sent = 0
         self.seen: list[tuple[str, str, int]] = []
 
     def clear_up(self) -> None:
@@ -79,6 +81,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _reply(self, status: int, headers: dict[str, str], body: bytes) -> None:
         self.server.seen.append((self.command, self.path, status))
+        self.server.sent += len(body)
         self.send_response(status)
         for name, value in headers.items():
             self.send_header(name, value)

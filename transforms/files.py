@@ -18,12 +18,14 @@ from apache_beam.io.filesystems import FileSystems
 
 from schemas.elements import DOCUMENT_COLUMNS, CorpusPlan, RowGroup, Spill
 from schemas.records import text_hashes
-from transforms.storage import StorageError, reaching
+from transforms.storage import StorageError, fetch_at_least, finishing, reaching
 from transforms.text.c4 import clean
 
 BATCH_BYTES = 16 << 20
 """A table read at once holds at most about this many bytes of columns (or one row)."""
 BATCH_ROWS = 1024
+_FETCH_BYTES = 1 << 20
+"""The least of a Parquet file that is asked of a store at once: a row group of scratch, all its columns, has less."""
 ROWS_PER_SHARD = 50_000
 
 ShardKey = tuple[str, int, int]
@@ -33,8 +35,10 @@ ShardKey = tuple[str, int, int]
 @contextlib.contextmanager
 def open_parquet(path: str) -> Iterator[pq.ParquetFile]:
     """Open a Parquet file for reading; closes it afterwards."""
-    with reading(path) as stream, pq.ParquetFile(stream) as file:
-        yield file
+    with reading(path) as stream:
+        fetch_at_least(stream, _FETCH_BYTES)
+        with pq.ParquetFile(stream) as file:
+            yield file
 
 
 def read_batches(file: pq.ParquetFile, number: int, columns: list[str]) -> Iterator[pa.RecordBatch]:
@@ -115,7 +119,7 @@ def replacing(path: str) -> Iterator[Any]:
     """
     with reaching("write", path):
         if not FileSystems.get_filesystem(path).has_dirs():
-            with FileSystems.create(path, compression_type=CompressionTypes.UNCOMPRESSED) as stream:
+            with finishing(FileSystems.create(path, compression_type=CompressionTypes.UNCOMPRESSED)) as stream:
                 yield stream
             return
     with contextlib.suppress(OSError):  # exists already, an error to Beam; one that cannot be made fails just below

@@ -66,7 +66,11 @@ class _WriteScratch(beam.DoFn):
     def process(self, selection: Selection) -> Iterator[Spill]:
         path = f"{self.scratch}/documents/{uuid.uuid4().hex}.parquet"
         sizes = []
-        with replacing(path) as stream, pq.ParquetWriter(stream, _SCHEMA, compression="zstd") as writer:
+        # Statistics of texts hold whole texts: they made such a file two thirds longer, and its footer eight times.
+        with (
+            replacing(path) as stream,
+            pq.ParquetWriter(stream, _SCHEMA, compression="zstd", write_statistics=False) as writer,
+        ):
             for rows in _chunks(spill_rows(self.plan, selection, self.tokens)):
                 writer.write_table(pa.Table.from_pylist(rows, schema=_SCHEMA))
                 sizes.append(len(rows))

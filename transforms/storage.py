@@ -18,6 +18,7 @@ from apache_beam.io.filesystems import FileSystems
 SCHEME: Final = "gs://"
 PATIENCE_S: Final = 150.0
 """How long our own calls to a store are tried again, so that an outage of two minutes is sat out."""
+_FETCHED: Final = "_chunk_size"
 _SLEEP_S: Final = 15.0
 _TRACES: Final = "DISABLE_GCS_PYTHON_CLIENT_OTEL_BUCKET_METADATA"
 _QUERY: Final = re.compile(r"\?[^\s:]+")
@@ -96,6 +97,32 @@ def reaching(verb: str, path: str) -> Iterator[None]:
         if verb == "read" and _status(_cause(error)) == HTTPStatus.NOT_FOUND:
             raise FileNotFoundError(f"{path} is not there, or its bucket is not") from None
         raise StorageError(f"cannot {verb} {path} ({said[0]}); {said[1]}") from error
+
+
+def fetch_at_least(stream: Any, size: int) -> None:
+    """Let a file that Beam has opened fetch so many bytes at once; for one of this machine it means nothing.
+
+    Beam's reader fetches 16 MB whatever is asked for, two hundred times what a row group of scratch has, and has no
+    setting for it that a caller could reach.
+    """
+    if hasattr(stream, _FETCHED):
+        setattr(stream, _FETCHED, size)
+
+
+@contextlib.contextmanager
+def finishing(stream: Any) -> Iterator[Any]:
+    """End the upload of an object with the block, for good: one that fails or is broken off is not taken up again.
+
+    The client library's writer tries once more when it is collected: the object could appear after its failure was told.
+    """
+    try:
+        with stream:
+            yield stream
+    except BaseException:
+        with contextlib.suppress(Exception):
+            stream.terminate()
+        stream.close = lambda: None
+        raise
 
 
 def explained(error: Exception) -> tuple[str, str] | None:

@@ -83,6 +83,7 @@ def test_quality_sees_what_c4_left(tmp_path: Path, config: Path, monkeypatch: py
         return [None] * len(texts)
 
     monkeypatch.setattr(QualityRule, "reasons", reasons)
+    monkeypatch.setattr(QualityRule, "pinned", lambda rule: rule)
     monkeypatch.setattr(QualityRule, "setup", lambda rule: None)
     monkeypatch.setattr(QualityRule, "check", lambda rule: None)
     quality = "quality: {model: any.bin, threshold: 0.5}, clean_lines: true}"

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +13,9 @@ import fasttext
 import pytest
 from apache_beam.io.localfilesystem import LocalFileSystem
 
-from transforms.fasttext_model import ModelFileError, load_classifier, one_line, open_classifier
+from schemas.config_filters import QualitySettings
+from transforms.fasttext_model import ModelFileError, _load, load_classifier, one_line, open_classifier
+from transforms.quality import QualityRule
 
 LINES = "__label__tea leaves water pot\n__label__coal mine shaft seam\n" * 30
 
@@ -117,6 +121,21 @@ def test_a_remote_file_is_copied_first(model: Path, tmp_path: Path) -> None:
     (tmp_path / "text.bin").write_text("no model", encoding="utf-8")
     assert "another format" in refusal(f"shelf://{tmp_path}/text.bin")
     assert "cannot be read" in refusal("nowhere://absent.bin")
+
+
+def test_a_worker_with_another_file_than_the_client_is_refused(model: Path, tmp_path: Path) -> None:
+    ours = tmp_path / "ours.bin"
+    shutil.copy(model, ours)
+    rule = QualityRule(QualitySettings(model=str(ours), threshold=0.5, label="tea")).pinned()
+    rule.setup()
+    (tmp_path / "other").mkdir()
+    train(tmp_path / "other", "__label__tea leaves\n__label__coal mine\n" * 9).save_model(str(ours))
+    _load.cache_clear()  # as in another process
+    with pytest.raises(
+        ModelFileError, match=rf"^{ours} is not the file with which the run began .*; give every worker"
+    ):
+        rule.setup()
+    replace(rule, sha256=None).pinned().setup()
 
 
 def test_what_is_no_model_is_refused(tmp_path: Path, model: Path) -> None:

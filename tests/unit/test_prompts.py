@@ -321,6 +321,16 @@ def test_a_directory_replaces_what_it_holds_and_nothing_else(shipped: PromptSet,
     assert other.few_shot_pool == shipped.few_shot_pool
 
 
+@pytest.mark.parametrize("named", ["mine", "./mine", "mine/", "../{}/mine"])
+def test_a_directory_may_be_named_from_here(
+    shipped: PromptSet, tmp_path: Path, named: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_template(tmp_path / "mine", "screen", "Be lenient", "Be very lenient")
+    write(tmp_path / "mine", "templates/deeper/old.txt", "Not a prompt.")
+    monkeypatch.chdir(tmp_path)
+    assert load_prompts(prompt_files(named.format(tmp_path.name))).templates["screen"] != shipped.templates["screen"]
+
+
 def test_a_directory_that_replaces_nothing_is_refused(tmp_path: Path) -> None:
     for directory in (tmp_path, tmp_path / "absent"):
         with pytest.raises(ValueError, match=r"no prompt file found; put at least one.*templates/system\.txt"):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import random
 import threading
 import time
 from collections.abc import Iterator
@@ -217,6 +219,20 @@ def test_an_outage_without_an_end_is_one_line(bucket: str, sky: Weather, hours: 
     assert "\n" not in str(caught.value) and "upload_id" not in str(caught.value)
 
 
+@pytest.mark.parametrize("size", [1, 17 * MB])
+def test_what_could_not_be_written_does_not_appear_later(bucket: str, sky: Weather, size: int) -> None:
+    def write() -> None:
+        with replacing(f"{bucket}/late.bin") as stream:
+            stream.write(b"x" * size)
+            sky.answer = lambda method, path: 403
+
+    with pytest.raises(StorageError, match="Forbidden"):
+        write()
+    sky.clear_up()
+    gc.collect()
+    assert not exists(f"{bucket}/late.bin")
+
+
 @pytest.mark.parametrize(("status", "remedy"), [(403, "let this account list, get, create"), (404, "make the bucket")])
 def test_a_refusal_is_one_line_with_the_remedy(bucket: str, sky: Weather, status: int, remedy: str) -> None:
     sky.answer = lambda method, path: status
@@ -271,6 +287,15 @@ def test_other_errors_stay_what_they_are(bucket: str, tmp_path: Path) -> None:
 def test_the_retries_of_our_own_calls_outlast_two_minutes() -> None:
     policy: Any = SimpleNamespace(**vars(storage.retry()))
     assert policy._timeout - policy._maximum >= 120
+
+
+def test_little_more_is_fetched_than_what_is_read(bucket: str, sky: Weather) -> None:
+    table = pa.table({"text": [random.Random(n).randbytes(1200).hex() for n in range(64 * 200)]})
+    write_parquet(f"{bucket}/groups.parquet", table, row_group_size=64)
+    sky.sent = 0
+    with open_parquet(f"{bucket}/groups.parquet") as file:
+        assert file.read_row_group(5) == table.slice(5 * 64, 64)
+        assert sky.sent < 2 * MB + file.metadata.serialized_size
 
 
 def test_parquet_in_a_store_reads_as_on_a_disk(place: str) -> None:
