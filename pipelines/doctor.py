@@ -15,8 +15,10 @@ from apache_beam.options.pipeline_options import PipelineOptions, StandardOption
 from pipelines.failures import told
 from pipelines.models import settings_of
 from pipelines.options import Parser, add_run_flags, input_files, read_run
-from pipelines.run import check_filters, empty_pipeline, prompts_of
-from pipelines.workers import LOCAL_RUNNER, check_limiter
+from pipelines.run import check_filters, prompts_of
+from pipelines.runners import LOCAL_RUNNER
+from pipelines.submit import empty_pipeline
+from pipelines.workers import check_limiter
 from schemas.config import RunConfig
 from transforms.files import open_parquet
 from transforms.llm.preflight import check_models

@@ -13,6 +13,7 @@ import yaml
 from apache_beam.options.pipeline_options import PipelineOptions, _BeamArgumentParser
 from pydantic import BaseModel, ValidationError
 
+from pipelines.runners import examples
 from schemas.answers import Calls
 from schemas.config import MODEL_STAGES, RunConfig, Until
 from transforms.files import list_files, list_updates, read_bytes
@@ -34,6 +35,7 @@ class RunOptions:
       overwrite: start again in a directory that holds a complete run, keeping its cache.
       retry_errors: reopen a complete run for its errors.
       wait: send what is pending as batches, wait for their answers, and go on until nothing is.
+      no_wait: submit the job and leave it to its runner.
     """
 
     config: RunConfig
@@ -41,6 +43,7 @@ class RunOptions:
     overwrite: bool
     retry_errors: bool
     wait: bool = False
+    no_wait: bool = False
 
 
 class Parser(argparse.ArgumentParser):
@@ -99,6 +102,9 @@ def add_work_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--text-column", metavar="NAME", help="column that holds the text (default: text)")
     parser.add_argument("--id-column", metavar="NAME", help="column that holds the document id (default: id)")
     parser.add_argument("--languages", metavar="CODES", help="languages to keep, such as en,de (default: any)")
+    parser.add_argument(
+        "--no-wait", action="store_true", help="submit the job to a cluster, say where to look, and leave it"
+    )
 
 
 def parse_run(arguments: Sequence[str]) -> RunOptions:
@@ -111,7 +117,8 @@ def parse_run(arguments: Sequence[str]) -> RunOptions:
         prog="webscale-rl run",
         allow_abbrev=False,
         description="Turn corpus Parquet into question-answer Parquet.",
-        epilog="Every other flag goes to Apache Beam (--runner, --direct_num_workers, ...).",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog=f"Every other flag goes to Apache Beam (--direct_num_workers, ...). On a cluster:\n{examples()}",
     )
     add_run_flags(parser)
     flags, config, beam_options = read_run(parser, arguments)
@@ -119,7 +126,9 @@ def parse_run(arguments: Sequence[str]) -> RunOptions:
         raise UsageError("--overwrite and --retry-errors exclude each other; choose one")
     if flags.wait and config.llm_mode != "batch":
         raise UsageError("--wait is for --llm-mode batch; an online run waits for its answers anyway")
-    return RunOptions(config, beam_options, flags.overwrite, flags.retry_errors, flags.wait)
+    if flags.no_wait and config.llm_mode == "batch":
+        raise UsageError("--no-wait: rounds of batches need a client that goes on; leave it out, or ask online")
+    return RunOptions(config, beam_options, flags.overwrite, flags.retry_errors, flags.wait, flags.no_wait)
 
 
 def read_run(
@@ -167,7 +176,7 @@ def _refuse(message: str) -> NoReturn:
 
 
 def read_yaml(path: str) -> dict[str, Any]:
-    """Return the mapping a YAML file holds; an empty file is an empty one."""
+    """Return the mapping a YAML file holds, here or on gs://; an empty file is an empty one."""
     try:
         content = yaml.safe_load(read_bytes(path).decode("utf-8"))
     except StorageError as error:

@@ -53,7 +53,7 @@ class RefreshOptions:
       root: the directory of the dataset.
       config: of its runs, whose output is to be set; null to forget and read nothing.
       beam: the options left for Beam.
-      wait: as of `RunOptions`.
+      wait, no_wait: as of `RunOptions`.
       full: make everything anew.
       forget: a Parquet file of ids to forget, or null.
     """
@@ -62,6 +62,7 @@ class RefreshOptions:
     config: RunConfig | None
     beam: PipelineOptions
     wait: bool = False
+    no_wait: bool = False
     full: bool = False
     forget: str | None = None
 
@@ -106,7 +107,9 @@ def parse_refresh(arguments: Sequence[str]) -> RefreshOptions:
 def _with_config(root: str, config: RunConfig, beam: PipelineOptions, flags: Any) -> RefreshOptions:
     if (config.llm_mode == "batch") != flags.wait:
         raise UsageError("a refresh ends when its run is complete: --llm-mode batch and --wait belong together")
-    return RefreshOptions(root, config, beam, flags.wait, flags.full, flags.forget)
+    if flags.no_wait and flags.wait:
+        raise UsageError("--no-wait: rounds of batches need a client that goes on; leave it out, or ask online")
+    return RefreshOptions(root, config, beam, flags.wait, flags.no_wait, flags.full, flags.forget)
 
 
 def _refuse(name: str, given: bool, dashes: str) -> None:
@@ -156,7 +159,7 @@ def _night(options: RefreshOptions, config: RunConfig, corpus: Listed, *, full: 
       The exit code, and whether there may be more to do.
     """
     root, run_id = options.root, new_run_id()
-    with locked(root, run_id):
+    with locked(root, run_id) as lock:
         catalog, _ = sweep(root, opened(root))
         unfinished = clear(root, catalog)
         catalog = _settled(root, catalog)
@@ -172,13 +175,14 @@ def _night(options: RefreshOptions, config: RunConfig, corpus: Listed, *, full: 
         print(f"Run {run_id} reads {len(due.paths):,} corpus files: {due}.", flush=True)
         placed = config.model_copy(update={"output": output})
         try:
-            code = run(RunOptions(placed, options.beam, False, False, options.wait), part)
+            code = run(RunOptions(placed, options.beam, False, False, options.wait, options.no_wait), part)
         except NothingReadableError as error:
             if len(due.errors) < len(due.paths):
                 raise
             print(f"No run: {error}, as before.")
             return DONE, False
-    return code, code == DONE
+        lock.left = options.no_wait
+    return code, code == DONE and not options.no_wait
 
 
 def _settled(root: str, catalog: Catalog) -> Catalog:

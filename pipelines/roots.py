@@ -16,7 +16,7 @@ from schemas.catalog import Catalog
 from transforms.catalog import CATALOG, FORGOTTEN, RUNS, STATE, CatalogError, read_catalog, write_catalog
 from transforms.files import copy, delete, delete_tree, exists, list_files
 from transforms.llm.batch.journal import BATCH, Journal
-from transforms.lock import LOCK, HeldError, beating, describe, release, take
+from transforms.lock import LOCK, HeldError, beating, describe, leave, release, take
 from transforms.output import is_output
 from transforms.state import absolute
 from transforms.storage import StorageError
@@ -53,13 +53,24 @@ def told() -> Iterator[None]:
         raise UsageError(f"--root: {type(error).__name__}: {' '.join(str(error).split())}") from None
 
 
+class Held:
+    """A lock that is held.
+
+    Attributes:
+      left: set where a job goes on without this process, whose last step gives the lock up.
+    """
+
+    left = False
+
+
 @contextlib.contextmanager
-def locked(root: str, run_id: str) -> Iterator[None]:
+def locked(root: str, run_id: str) -> Iterator[Held]:
     """Hold the lock of a root for the block, unless the run's last step has given it up before.
 
     Raises:
       UsageError: somebody else holds it, or it cannot be read or written.
     """
+    held = Held()
     with told():
         try:
             dead = take(root, run_id)
@@ -69,10 +80,10 @@ def locked(root: str, run_id: str) -> Iterator[None]:
         print(f"Took over the lock of {describe(dead, time.time())}, who is dead.", file=sys.stderr)
     try:
         with beating(root, run_id):
-            yield
+            yield held
     finally:
         with contextlib.suppress(CatalogError, SwapError):  # it falls to the next one once its lease is over
-            release(root, run_id)
+            (leave if held.left else release)(root, run_id)
 
 
 def _held(root: str, error: HeldError) -> str:

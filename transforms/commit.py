@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -13,11 +14,11 @@ import apache_beam as beam
 from schemas.config import STAGES
 from schemas.counts import Counts, StageCounts, imbalances, merge, stage_counts, stages_until
 from transforms.catalog import Part, enter
-from transforms.files import delete, delete_tree, exists, read_json, write_text
+from transforms.files import delete, delete_tree, read_json, write_text
 from transforms.ledger import WAITING
 from transforms.llm.usage import FIELDS, Field
 from transforms.lock import release
-from transforms.output import MANIFEST, OWNER, SCRATCH, SUCCESS, run_in
+from transforms.output import MANIFEST, OWNER, SCRATCH, SUCCESS, has_ended, unnamed_files
 from transforms.state import State, confirm, lay_down
 
 STATE: Final = "state"
@@ -38,6 +39,7 @@ class RunFacts:
       state: what earlier runs left, to which this one adds once it is complete; null for a run on its own.
       about: the run's configuration, versions and prompt fingerprints, as JSON values.
       part: what it adds to the catalogue of a root, whose lock its last step gives up; null for a run outside of one.
+      signed: files by which a client that does not wait keeps others out; they go with the run's end.
     """
 
     output: str
@@ -49,6 +51,7 @@ class RunFacts:
     about: Mapping[str, Any]
     state: State | None = None
     part: Part | None = None
+    signed: tuple[str, ...] = ()
 
     @property
     def known_errors(self) -> int:
@@ -174,13 +177,16 @@ class CommitRun(beam.PTransform):
 
     def expand(self, inputs: Any) -> Any:
         counts, shards = inputs
-        total = counts | "AddCounts" >> beam.CombineGlobally(merge)
+        total = counts | "AddCounts" >> beam.CombineGlobally(merge).without_defaults()
         return (
             total.pipeline
             | "Once" >> beam.Create([None])
             | "Commit"
             >> beam.Map(
-                _commit, facts=self.facts, counts=beam.pvalue.AsSingleton(total), shards=beam.pvalue.AsIter(shards)
+                _commit,
+                facts=self.facts,
+                counts=beam.pvalue.AsSingleton(total, default_value=Counter()),
+                shards=beam.pvalue.AsIter(shards),
             )
         )
 
@@ -189,13 +195,11 @@ def _commit(_: None, facts: RunFacts, counts: Counts, shards: Iterable[tuple[str
     written: dict[str, int] = {}
     for directory, rows in shards:
         written[directory] = written.get(directory, 0) + rows
-    owner = run_in(facts.output)
-    if owner == facts.run_id and not exists(f"{facts.output}/{OWNER}"):
-        content = dict(read_json(f"{facts.output}/{MANIFEST}"))  # a runner that tries a step again has come to the end
+    if has_ended(facts.output, facts.run_id):  # a runner tries the last step again, and perhaps others before it
+        _clear(facts, written, facts.scratch)
+        content = dict(read_json(f"{facts.output}/{MANIFEST}"))
         _give_up_lock(facts, content)
         return content
-    if owner != facts.run_id:
-        raise RuntimeError(f"{facts.output} belongs to the run {owner} by now; {facts.run_id} must not finish there")
     content = manifest(facts, counts, written, time.time())
     write_text(f"{facts.output}/{MANIFEST}", json.dumps(content, indent=2, ensure_ascii=False) + "\n")
     if content["complete"]:
@@ -206,10 +210,17 @@ def _commit(_: None, facts: RunFacts, counts: Counts, shards: Iterable[tuple[str
             enter(facts.part, facts.output, content)
         elif facts.state is not None:
             confirm(facts.state, facts.run_id)
-    delete([f"{facts.output}/{OWNER}"])  # first, as what tells that nothing is left to be done
-    delete_tree(f"{facts.output}/{SCRATCH}")
+    # First, as what tells that nothing is left to be done; from here on no worker gives a file its name.
+    delete([f"{facts.output}/{OWNER}", *facts.signed])
+    _clear(facts, written, f"{facts.output}/{SCRATCH}")
     _give_up_lock(facts, content)
     return content
+
+
+def _clear(facts: RunFacts, written: Mapping[str, int], scratch: str) -> None:
+    """Delete what the run needed until its end, and what its workers that died have left beside its shards."""
+    delete(unnamed_files(facts.output, written))
+    delete_tree(scratch)
 
 
 def _give_up_lock(facts: RunFacts, content: Mapping[str, Any]) -> None:

@@ -39,11 +39,8 @@ class HeldError(Exception):
         self.holder = holder
 
 
-def take(root: str, run_id: str, *, detached: bool = False, clock: Clock = time.time) -> Lock | None:
+def take(root: str, run_id: str, clock: Clock = time.time) -> Lock | None:
     """Take the lock for a run, and return the entry of the dead holder from whom it was taken over.
-
-    Args:
-      detached: whether the job goes on without this process.
 
     Raises:
       HeldError: somebody holds it, who is not known to be dead.
@@ -56,7 +53,6 @@ def take(root: str, run_id: str, *, detached: bool = False, clock: Clock = time.
         now = clock()
         if before is not None and not before.released and not is_dead(before, now):
             raise HeldError(before)
-        lease = DETACHED_LEASE_S if detached else LEASE_S
         mine = Lock(
             run_id=run_id,
             user=_user(),
@@ -64,8 +60,7 @@ def take(root: str, run_id: str, *, detached: bool = False, clock: Clock = time.
             pid=os.getpid(),
             started=now,
             beaten=now,
-            lease_s=lease,
-            detached=detached,
+            lease_s=LEASE_S,
         )
         with contextlib.suppress(ConflictError):  # somebody was faster: look who it is
             write(path, encode(mine), token)
@@ -85,6 +80,11 @@ def is_dead(lock: Lock, now: float) -> bool:
 def release(root: str, run_id: str) -> None:
     """Give the lock up, should this run hold it still. Raises `CatalogError`, `SwapError`."""
     _change(root, run_id, {"released": True})
+
+
+def leave(root: str, run_id: str) -> None:
+    """Leave the lock to a job that goes on without this process. Raises `CatalogError`, `SwapError`."""
+    _change(root, run_id, {"detached": True, "lease_s": DETACHED_LEASE_S})
 
 
 def beat(root: str, run_id: str, clock: Clock = time.time) -> None:

@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import pipelines.batch
+import pipelines.run
 import transforms.commit
 from pipelines.roots import run_directories
 from tests.batch_runs import WAIT, batches_of, quick_batches
@@ -379,3 +380,28 @@ def test_a_refresh_in_batches_waits_for_them_and_goes_on_with_those_of_a_dead_on
     assert sent.name in {batch.name for batch in batches_of(Path(root, "runs", run))}
     assert {row["source"]["doc_id"] for row in all_rows(root, "qa")} == {"d4", "d5"}
     assert read_json(f"{root}/lock.json")["released"]
+
+
+def test_a_job_that_its_client_has_left_ends_as_another_and_keeps_the_lock_until_then(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    corpus, root = f"{tmp_path}/corpus", f"{tmp_path}/root"
+    lay_out(corpus, {"a": {"d4": prose(4)}})
+    assert refresh(corpus, root, "--no-wait") == 2
+    assert "--no-wait: nothing would run without this client" in capsys.readouterr().err
+    assert read_json(f"{root}/lock.json")["released"]
+
+    cluster = []
+    monkeypatch.setattr(pipelines.run, "check_outlives", lambda *_: None)
+    monkeypatch.setattr(pipelines.run, "leave", lambda pipeline, *_: cluster.append(pipeline) or "where to look")
+    assert refresh(corpus, root, "--no-wait") == 0
+    assert "is submitted: where to look" in capsys.readouterr().out
+    assert refresh(corpus, root) == 2
+    assert "is being refreshed by a detached job of " in capsys.readouterr().err
+    assert runs_of(root) == []
+
+    (job,) = cluster
+    job.run().wait_until_finish()
+    (run,) = runs_of(root)
+    assert read_json(f"{root}/lock.json")["released"]
+    assert refresh(corpus, root) == 0 and runs_of(root) == [run]

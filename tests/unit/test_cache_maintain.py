@@ -333,3 +333,11 @@ def test_what_stays_is_split_as_large_as_a_segment_should_be(tmp_path: Path, mon
     segments.add(lines(*((number, ENTRY) for number in range(1, 6))))
     assert remove_answers(segments, {key(1)}) == 1
     assert len(segments.listed()) == len(answers(segments)) == 4
+
+
+def test_a_run_is_no_cache(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "manifest.json").write_text("{}")
+    assert webscale_rl("cache", "stats", str(tmp_path)) == 2
+    assert capsys.readouterr().err == (
+        f"webscale-rl: {tmp_path} is a run's --output; name its cache, {tmp_path}/cache\n"
+    )

@@ -13,7 +13,7 @@ import transforms.lock
 from schemas.catalog import Lock
 from tests.caches import Clock
 from transforms.catalog import CatalogError
-from transforms.lock import DETACHED_LEASE_S, LEASE_S, HeldError, beat, beating, describe, is_dead, release, take
+from transforms.lock import DETACHED_LEASE_S, LEASE_S, HeldError, beat, beating, describe, is_dead, leave, release, take
 from transforms.swap import read
 
 
@@ -89,8 +89,12 @@ def test_who_is_dead(changes: dict[str, object], now: float, dead: bool) -> None
 
 
 def test_a_detached_job_has_no_beats_to_count(tmp_path: Path) -> None:
-    take(str(tmp_path), "one", detached=True, clock=Clock())
+    clock = Clock()
+    take(str(tmp_path), "one", clock)
+    leave(str(tmp_path), "one")
     assert held(tmp_path).lease_s == DETACHED_LEASE_S
+    with pytest.raises(HeldError):
+        take(str(tmp_path), "two", clock)
     assert "a detached job of " in describe(held(tmp_path), 5) and "heard" not in describe(held(tmp_path), 5)
 
 
