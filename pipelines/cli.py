@@ -15,6 +15,7 @@ Turn pretraining text into verifiable question-answer pairs for reinforcement le
 
 commands:
   run            corpus Parquet in, question-answer Parquet out (webscale-rl run --help)
+  refresh        adds what is new in a corpus to a dataset, every night (webscale-rl refresh --help)
   estimate       what a run would ask of its models and cost, without asking any (webscale-rl estimate --help)
   check-run      how a run went, and whether it stayed in its band (webscale-rl check-run --help)
   batch          sends what a run in batch mode waits for, and fetches the answers (webscale-rl batch --help)
@@ -68,6 +69,12 @@ def _run(arguments: Sequence[str]) -> int:
     return run(parse_run(arguments))
 
 
+def _refresh(arguments: Sequence[str]) -> int:
+    from pipelines.refresh import parse_refresh, refresh
+
+    return refresh(parse_refresh(arguments))
+
+
 def _estimate(arguments: Sequence[str]) -> int:
     from pipelines.estimate import estimate, parse_estimate
 
@@ -106,6 +113,7 @@ def _cache(arguments: Sequence[str]) -> int:
 
 _COMMANDS: Final[Mapping[str, tuple[Callable[[Sequence[str]], int], str]]] = {
     "run": (_run, "goes on from the cache"),
+    "refresh": (_refresh, "clears up and goes on from the cache"),
     "estimate": (_estimate, "starts again"),
     "check-run": (_check, "starts again"),
     "batch": (_batch, "goes on from there"),

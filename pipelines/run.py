@@ -38,6 +38,7 @@ from schemas.answers import Calls, Stage, task_of
 from schemas.config import DOCUMENT_STAGES, MODEL_STAGES, RunConfig
 from schemas.counts import stages_until
 from schemas.elements import CorpusPlan
+from transforms.catalog import Part
 from transforms.commit import RunFacts
 from transforms.fasttext_model import ModelFileError
 from transforms.files import delete, list_files, read_bytes
@@ -51,7 +52,7 @@ from transforms.llm.preflight import PreflightError, check_models
 from transforms.llm.requests import Settings
 from transforms.output import OWNER, SCRATCH, SUCCESS
 from transforms.quality import QualityRule
-from transforms.read import CorpusError, plan_corpus
+from transforms.read import CorpusError, UnreadableError, plan_corpus
 from transforms.state import State, StateError, forget, open_state, withdraw
 from transforms.storage import StorageError
 
@@ -62,8 +63,15 @@ UNFINISHED: Final = 3
 """Exit codes; 2 is a usage error, 1 a failure while running."""
 
 
-def run(options: RunOptions) -> int:
+class NothingReadableError(UsageError):
+    """None of the input files can be read."""
+
+
+def run(options: RunOptions, part: Part | None = None) -> int:
     """Run the pipeline and print its summary, or submit it and print where to look.
+
+    Args:
+      part: what the run adds to a root, in whose lock it is; null for a run on its own.
 
     Returns:
       0 when the run is complete (or has reached `until` without leaving anything over), or submitted and left; 3 when
@@ -73,13 +81,13 @@ def run(options: RunOptions) -> int:
       UsageError: something is wrong with what the user gave; an earlier run in the directory is untouched.
     """
     try:
-        job = _checked(options)
+        job = _checked(options, part)
     except StorageError as error:
         raise UsageError(str(error)) from None
     config, output = options.config, job.output
     in_use = [f"{output}/{BATCH_IN_USE}"] if config.llm_mode == "batch" else []
-    in_use += [] if job.state is None else [f"{job.state.directory}/{IN_USE}"]
-    run_id = new_run_id()
+    in_use += [] if job.state is None or part is not None else [f"{job.state.directory}/{IN_USE}"]
+    run_id = _next_id(part)
     if options.no_wait:
         with using(in_use, run_id, job_of(run_id)):
             _forgive(options, output)
@@ -92,7 +100,7 @@ def run(options: RunOptions) -> int:
         covered = True
         while options.wait and covered and manifest["rows"].get("pending"):
             covered = answered(output, config, before)
-            manifest = _round(job, new_run_id()) if covered else manifest
+            manifest = _round(job, _next_id(part)) if covered else manifest
     return _report(config, manifest, covered)
 
 
@@ -106,22 +114,23 @@ class _Job:
     client: ClientSettings
     about: dict[str, Any]
     state: State | None
+    part: Part | None
 
     @property
     def output(self) -> str:
         return self.options.config.output.rstrip("/")
 
 
-def _checked(options: RunOptions) -> _Job:
+def _checked(options: RunOptions, part: Part | None) -> _Job:
     """Check what can be checked before anything is touched. Raises `UsageError`."""
     config = options.config
     output = config.output.rstrip("/")
     prompts = prompts_of(config)
-    plan = plan_of(config)
+    plan = plan_of(config, part)
     about = _about(config, prompts)
     inputs = [*plan.paths, *(path for path, _ in plan.unreadable)]
     check_run(output, about, inputs, overwrite=options.overwrite, retry_errors=options.retry_errors)
-    state = _state(config)
+    state = _state(config, part)
     beam_options = with_defaults(options.beam)
     if options.no_wait:
         check_outlives(beam_options)
@@ -148,7 +157,12 @@ def _checked(options: RunOptions) -> _Job:
         check_no_batches(output)
         check_limiter(config.limiter)
         _check_models(settings, config.calls)
-    return _Job(options, plan, prompts, client, about, state)
+    return _Job(options, plan, prompts, client, about, state, part)
+
+
+def _next_id(part: Part | None) -> str:
+    """Return the name of the next round: that of the directory within a root, a new one otherwise."""
+    return new_run_id() if part is None else part.run_id
 
 
 def _forgive(options: RunOptions, output: str) -> None:
@@ -198,6 +212,7 @@ def _run_of(job: _Job, run_id: str) -> Run:
         run_id=run_id,
         about=about,
         state=job.state,
+        part=job.part,
     )
     return Run(config, job.plan, job.prompts, client, facts)
 
@@ -205,11 +220,12 @@ def _run_of(job: _Job, run_id: str) -> Run:
 def _take(job: _Job, run: Run, name: str | None) -> None:
     """Clear the directory and what the state has of it; from here on they are the run's, or its job's by a name."""
     output, batch = job.output, run.client.batch
-    if job.state is not None:
-        withdraw(job.state)
+    remembers = job.state if job.part is None else None  # a root's catalogue alone says which runs count
+    if remembers is not None:
+        withdraw(remembers)
     take_run(output, run.facts.run_id, name)
-    if job.state is not None:
-        forget(job.state)
+    if remembers is not None:
+        forget(remembers)
     if batch is not None:
         write_failed(batch, Journal(output).given_up())
         Journal(output).write_run(run.config)
@@ -235,25 +251,29 @@ def prompt_files(directory: str) -> PromptFiles:
     return PromptFiles(directory, {name: read_bytes(f"{directory}/{name}") for name in wanted})
 
 
-def plan_of(config: RunConfig) -> CorpusPlan:
-    """Return which rows of which files a run will read. Raises `UsageError`."""
-    paths = input_files(config.input)
+def plan_of(config: RunConfig, part: Part | None = None) -> CorpusPlan:
+    """Return which rows of which files a run will read. Raises `NothingReadableError`, or another `UsageError`."""
+    paths = input_files(config.input) if part is None else list(part.files)
     try:
         plan = plan_corpus(paths, config.columns, config.sample, whole=config.until in DOCUMENT_STAGES)
+    except UnreadableError as error:
+        raise NothingReadableError(str(error)) from None
     except CorpusError as error:
         raise UsageError(str(error)) from None
-    return dataclasses.replace(plan, clean=config.filters.cleaning)
+    return dataclasses.replace(plan, clean=config.filters.cleaning, forgotten=part.forgotten if part else ())
 
 
-def _state(config: RunConfig) -> State | None:
+def _state(config: RunConfig, part: Part | None) -> State | None:
     """Return what earlier runs left; a run that cannot read or add to it ends here."""
     if config.state is None:
         return None
-    check_state(config.state, config.output)
+    if part is None:
+        check_state(config.state, config.output)
+    permutations = config.dedup.bands * config.dedup.rows
     try:
-        return open_state(config.state, config.output, config.dedup.bands * config.dedup.rows)
+        return open_state(config.state, config.output, permutations, None if part is None else part.runs)
     except StateError as error:
-        raise UsageError(f"--state: {error}") from None
+        raise UsageError(f"{'--state' if part is None else '--root'}: {error}") from None
 
 
 def check_filters(config: RunConfig) -> None:
@@ -289,8 +309,13 @@ def _about(config: RunConfig, prompts: PromptSet) -> dict[str, Any]:
         "config": redacted(config.model_dump(mode="json")),
         "versions": {"python": platform.python_version()}
         | {name: importlib.metadata.version(name) for name in _PACKAGES},
-        "prompts": {stage: prompts.fingerprint(task_of(stage, config.calls)) for stage in MODEL_STAGES},
+        "prompts": fingerprints(prompts, config.calls),
     }
+
+
+def fingerprints(prompts: PromptSet, calls: Calls) -> dict[str, str]:
+    """Return the fingerprint of the prompt of each stage."""
+    return {stage: prompts.fingerprint(task_of(stage, calls)) for stage in MODEL_STAGES}
 
 
 def new_run_id() -> str:

@@ -143,15 +143,17 @@ def _check_reopening(output: str, about: dict[str, Any]) -> None:
 def _changes(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
     """Return the keys that decide about a run's rows and differ; where a model is served does not."""
 
-    def deciding(config: dict[str, Any]) -> dict[str, Any]:
-        models = {
-            stage: {key: value for key, value in model.items() if key not in _NOT_OF_THE_ANSWER}
-            for stage, model in config["models"].items()
-        }
-        return {key: value for key, value in config.items() if key not in _NOT_OF_THE_RESULT} | {"models": models}
-
     one, other = deciding(before), deciding(now)
     return sorted(key for key in one.keys() | other.keys() if one.get(key) != other.get(key))
+
+
+def deciding(config: dict[str, Any]) -> dict[str, Any]:
+    """Return what of a configuration, as JSON, decides about a run's rows: where a model is served does not."""
+    models = {
+        stage: {key: value for key, value in model.items() if key not in _NOT_OF_THE_ANSWER}
+        for stage, model in config.get("models", {}).items()
+    }
+    return {key: value for key, value in config.items() if key not in _NOT_OF_THE_RESULT} | {"models": models}
 
 
 def _check_writable(flag: str, directory: str) -> None:

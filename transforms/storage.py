@@ -111,7 +111,8 @@ def fetch_at_least(stream: Any, size: int) -> None:
 def finishing(stream: Any) -> Iterator[Any]:
     """End the upload of an object with the block, for good: one that fails or is broken off is not taken up again.
 
-    The client library's writer tries once more when it is collected: the object could appear after its failure was told.
+    The client library's writer tries once more when it is collected: the object could appear after its failure was
+    told.
     """
     try:
         with stream:

@@ -24,8 +24,8 @@ STAGES = {
     "questions", "remember", "unchanged", "write", "commit", "lineage",
 }  # fmt: skip
 SHARED = {
-    "fasttext_model", "files", "language", "ledger", "llm", "minhash", "near_duplicates", "output", "quality", "state",
-    "storage", "text", "unionfind", "versions",
+    "catalog", "fasttext_model", "files", "language", "ledger", "llm", "lock", "minhash", "near_duplicates", "output",
+    "quality", "state", "storage", "swap", "text", "unionfind", "versions",
 }  # fmt: skip
 
 
