@@ -45,6 +45,7 @@ def flink_home() -> Path:
 
 def _build_job_server(runner: str) -> None:
     target = job_server(runner).parent
+    shutil.rmtree(target, ignore_errors=True)  # or an earlier jar would be shaded into the new one
     _run(["mvn", "-q", "-B", "-f", str(POM), f"-P{runner}", f"-Dbuilt.in={target}", "package"])
 
 
