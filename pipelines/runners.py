@@ -6,21 +6,19 @@ All else asks this table about the runner that `--runner` names; one that is not
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import urlsplit
 
 import requests
-from apache_beam.options.pipeline_options import PipelineOptions
+from apache_beam.options.pipeline_options import FlinkRunnerOptions, PipelineOptions
 
 Given = Mapping[str, Any]
 """Beam's options by their names, with its own defaults."""
 
 _LOOPBACK: Final = {"environment_type": "LOOPBACK"}
-_SUBMISSION_S: Final = 300.0
-_LOOK_S: Final = 0.5
+_PATIENCE_S: Final = 10.0
 
 
 class NotFoundError(LookupError):
@@ -70,7 +68,8 @@ class Runner:
       program: what is started here for it.
       held: why a job cannot outlive its client, null where it can.
       processes: worker processes of one worker, 0 where it decides itself.
-      page: where a person looks at a job, by its name and the result; waits until the runner knows of it.
+      page: where a person looks at a job that was submitted, by its name and the result.
+      cancel: ends a job, as `page` is told of it.
       example: the flags that a user types.
     """
 
@@ -81,6 +80,7 @@ class Runner:
     held: Callable[[Given], str | None] = lambda given: None
     processes: Callable[[Given], int] = lambda given: 1
     page: Callable[[Given, str, Any], str] = lambda given, job, result: f"job {job}"
+    cancel: Callable[[Given, str, Any], object] = lambda given, job, result: result.cancel()
     example: str = ""
 
 
@@ -148,7 +148,10 @@ def _flink_url(given: Given) -> str:
 
 
 def _flink_defaults(given: Given) -> dict[str, Any]:
-    return {} if _on_flink(given) or given["job_endpoint"] else _LOOPBACK
+    if given["job_endpoint"]:
+        return {}
+    # A job server of the client's would take what it staged with it, and tells no metrics before the end.
+    return {"flink_submit_uber_jar": True} if _on_flink(given) else _LOOPBACK
 
 
 def _flink_service(given: Given) -> Service | None:
@@ -161,9 +164,11 @@ def _flink_service(given: Given) -> Service | None:
 
 def _from_flink(cluster: Mapping[str, Any], given: Given) -> dict[str, Any]:
     version = ".".join(str(cluster["flink-version"]).split(".")[:2])
-    if not given["flink_job_server_jar"] and given["flink_version"] != version:
+    known = FlinkRunnerOptions.PUBLISHED_FLINK_VERSIONS
+    if not given["flink_job_server_jar"] and version not in known:
         raise ValueError(
-            f"runs Flink {version}, and the job server is for {given['flink_version']}; give --flink_version={version}"
+            f"runs Flink {version}, and Beam has job servers for {', '.join(known)}; name one of yours with"
+            " --flink_job_server_jar"
         )
     # Flink's own default is one slot; a cluster that starts its workers on demand says 0 and keeps it.
     slots = int(cluster["slots-total"])
@@ -173,13 +178,17 @@ def _from_flink(cluster: Mapping[str, Any], given: Given) -> dict[str, Any]:
 def _flink_program(given: Given) -> Program | None:
     if given["job_endpoint"]:
         return None
-    java = None if given["flink_submit_uber_jar"] else ("--job_server_java_launcher", given["job_server_java_launcher"])
+    java = None if _on_flink(given) else ("--job_server_java_launcher", given["job_server_java_launcher"])
     return Program("--flink_job_server_jar", given["flink_job_server_jar"], _fetch_flink, java)
 
 
 def _fetch_flink(options: PipelineOptions) -> object:
     from apache_beam.runners.portability.flink_runner import FlinkJarJobServer
+    from apache_beam.runners.portability.flink_uber_jar_job_server import FlinkUberJarJobServer
 
+    given = options.get_all_options()
+    if _on_flink(given):
+        return FlinkUberJarJobServer(_flink_url(given), options).executable_jar()  # for the cluster's version
     server = FlinkJarJobServer(options)
     return server.local_jar(server.path_to_jar())
 
@@ -193,16 +202,24 @@ def _flink_held(given: Given) -> str | None:
 def _flink_page(given: Given, job: str, result: Any) -> str:
     if not _on_flink(given):
         return _job_page(given, job, result)
-    end = time.monotonic() + _SUBMISSION_S
-    while time.monotonic() < end:
-        jobs = requests.get(f"{_flink_url(given)}/v1/jobs/overview", timeout=10).json()["jobs"]
-        found = [each["jid"] for each in jobs if each["name"] == job]
-        if found:
-            return f"{_flink_url(given)}/#/job/running/{found[0]}"
-        if result.state in ("FAILED", "CANCELLED"):
-            break
-        time.sleep(_LOOK_S)
-    raise NotFoundError(f"the cluster at {_flink_url(given)} shows no job {job}")
+    return f"{_flink_url(given)}/#/job/running/{_flink_id(given, job)}"
+
+
+def _flink_id(given: Given, job: str) -> str:
+    jobs = requests.get(f"{_flink_url(given)}/v1/jobs/overview", timeout=_PATIENCE_S).json()["jobs"]
+    found = [str(each["jid"]) for each in jobs if each["name"] == job]
+    if not found:
+        raise NotFoundError(f"the cluster at {_flink_url(given)} shows no job {job}")
+    return found[-1]
+
+
+def _cancel_on_flink(given: Given, job: str, result: Any) -> None:
+    if not _on_flink(given):
+        result.cancel()
+        return
+    # Beam's own call goes to an address that Flink does not have.
+    place = f"{_flink_url(given)}/v1/jobs/{_flink_id(given, job)}"
+    requests.patch(place, params={"mode": "cancel"}, timeout=_PATIENCE_S).raise_for_status()
 
 
 # ---- Spark
@@ -298,6 +315,7 @@ RUNNERS: Final[Mapping[str, Runner]] = {
         program=_flink_program,
         held=_flink_held,
         page=_flink_page,
+        cancel=_cancel_on_flink,
         example="--flink_master HOST:8081 --environment_type EXTERNAL --environment_config localhost:50000",
     ),
     "SparkRunner": Runner(

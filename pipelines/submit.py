@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from typing import Any
+from typing import Any, Final
 
 import apache_beam as beam
 from apache_beam.options.pipeline_options import GoogleCloudOptions, PipelineOptions, SetupOptions, StandardOptions
@@ -13,13 +13,13 @@ from pipelines.build_qa import build_qa
 from pipelines.doors import Run
 from pipelines.options import UsageError
 from pipelines.progress import Outlook, progress
-from pipelines.runners import LOCAL_RUNNER, NotFoundError, held_by_client, runner_of
+from pipelines.runners import LOCAL_RUNNER, Given, NotFoundError, held_by_client, runner_of
 from transforms.commit import RunFacts
 from transforms.files import delete_tree
 from transforms.llm.failures import mask
 from transforms.output import has_ended
 
-_WORDS: int = 400
+_WORDS: Final = 400
 
 
 def job_of(run_id: str) -> str:
@@ -66,14 +66,15 @@ def follow(pipeline: beam.Pipeline, facts: RunFacts, outlook: Outlook) -> None:
       UsageError: the runner does not take the job.
       Exception: whatever the job failed with, unless that came after its last step.
     """
+    given = pipeline.options.get_all_options()  # now, as Beam changes what it is given
     with progress(outlook, sys.stderr) as shown:
-        result = _submitted(pipeline)
+        result = _submitted(pipeline, given)
         shown.follow(result)
         try:
             result.wait_until_finish()
         except BaseException:
             with contextlib.suppress(Exception):  # what it failed with is what counts
-                result.cancel()
+                runner_of(given).cancel(given, given["job_name"], result)
             if not _has_ended(facts):
                 raise
 
@@ -89,21 +90,21 @@ def _has_ended(facts: RunFacts) -> bool:
     return ended
 
 
-def leave(pipeline: beam.Pipeline, job: str) -> str:
+def leave(pipeline: beam.Pipeline) -> str:
     """Submit a pipeline and return where a person looks at its job.
 
     Raises:
       UsageError: the runner does not take the job.
     """
-    result, given = _submitted(pipeline), pipeline.options.get_all_options()
+    given = pipeline.options.get_all_options()  # now, as Beam changes what it is given
+    result = _submitted(pipeline, given)
     try:
-        return runner_of(given).page(given, job, result)
+        return runner_of(given).page(given, given["job_name"], result)
     except (NotFoundError, OSError) as error:
         raise UsageError(f"the job was submitted and has not begun: {error}; look at the log of the cluster") from None
 
 
-def _submitted(pipeline: beam.Pipeline) -> Any:
-    given = pipeline.options.get_all_options()
+def _submitted(pipeline: beam.Pipeline, given: Given) -> Any:
     if runner_of(given).local:
         return pipeline.run()  # which runs it: what it raises is the run's
     try:

@@ -31,7 +31,6 @@ class Cluster(NamedTuple):
         return [
             "--runner=FlinkRunner",
             f"--flink_master={self.flink.address}",
-            "--flink_version=1.19",
             f"--flink_job_server_jar={job_server('flink')}",
             "--environment_type=EXTERNAL",
             f"--environment_config={self.pool}",

@@ -7,6 +7,7 @@ a Flink cluster, Prism. What is there and of these versions is left alone.
 from __future__ import annotations
 
 import hashlib
+import importlib.metadata
 import os
 import re
 import shutil
@@ -19,11 +20,10 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final
 
-from apache_beam.version import __version__ as BEAM_VERSION
-
 ROOT: Final = Path(__file__).parents[2]
 TOOLS: Final = ROOT / ".runners"
 POM: Final = Path(__file__).with_name("job-server") / "pom.xml"
+BEAM_VERSION: Final = importlib.metadata.version("apache-beam")
 FLINK_VERSION: Final = "1.19.3"
 PRISM: Final = TOOLS / "bin" / "prism"
 FLINK_LIBRARIES: Final = TOOLS / "flink"
@@ -45,6 +45,7 @@ def flink_home() -> Path:
 
 def _build_job_server(runner: str) -> None:
     target = job_server(runner).parent
+    shutil.rmtree(target, ignore_errors=True)  # or an earlier jar would be shaded into the new one
     _run(["mvn", "-q", "-B", "-f", str(POM), f"-P{runner}", f"-Dbuilt.in={target}", "package"])
 
 

@@ -18,7 +18,7 @@ from apache_beam.options.pipeline_options import PipelineOptions
 
 from pipelines.options import UsageError
 from pipelines.reach import reach
-from pipelines.runners import RUNNERS, examples, held_by_client, runner_of, with_defaults
+from pipelines.runners import RUNNERS, NotFoundError, examples, held_by_client, runner_of, with_defaults
 from pipelines.workers import worker_processes
 from tests.support import prose_corpus, webscale_rl
 
@@ -167,16 +167,12 @@ def test_a_cluster_says_how_many_slots_there_are(jar: str) -> None:
         assert reached(FLINK, f"--flink_master={address}", jar, JAVA)["parallelism"] == -1
 
 
-def test_a_cluster_of_another_version_than_the_job_server(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(
-        "apache_beam.runners.portability.flink_runner.FlinkJarJobServer.local_jar", lambda *_: "downloaded"
-    )
-    with answering(cluster()) as address:
-        master = f"--flink_master={address}"
-        said = refusal(FLINK, master, JAVA)
-        assert said.startswith(f"--flink_master: {address} runs Flink 1.19, and the job server is for ")
-        assert said.endswith("give --flink_version=1.19")
-        assert reached(FLINK, master, JAVA, "--flink_version=1.19")["parallelism"] == 6
+def test_a_cluster_of_a_version_that_beam_has_no_job_server_for(jar: str) -> None:
+    with answering(cluster("1.16.2")) as address:
+        said = refusal(FLINK, f"--flink_master={address}")
+        assert said.startswith(f"--flink_master: {address} runs Flink 1.16, and Beam has job servers for ")
+        assert said.endswith("name one of yours with --flink_job_server_jar")
+        assert reached(FLINK, f"--flink_master={address}", jar)["parallelism"] == 6
 
 
 @pytest.fixture
@@ -253,23 +249,13 @@ def test_a_download_that_fails(runner: str, of_beam: str, flag: str, monkeypatch
     assert "Unable to fetch http://repository/job.jar" in said and said.endswith(f"name a copy of yours with {flag}")
 
 
-def test_a_job_is_looked_for_by_its_name_until_the_cluster_shows_it() -> None:
-    replies: dict[str, Any] = {"/v1/jobs/overview": {"jobs": [{"name": "another", "jid": "1"}]}}
-
-    class Result:
-        looks = 0
-
-        @property
-        def state(self) -> str:
-            self.looks += 1
-            replies["/v1/jobs/overview"]["jobs"].append({"name": "mine", "jid": "2"})
-            return "RUNNING"
-
-    result = Result()
-    with answering(replies) as address:
+def test_a_job_is_looked_for_by_its_name() -> None:
+    jobs = [{"name": name, "jid": jid} for name, jid in (("another", "1"), ("mine", "2"))]
+    with answering({"/v1/jobs/overview": {"jobs": jobs}}) as address:
         options = given(FLINK, f"--flink_master={address}")
-        assert runner_of(options).page(options, "mine", result) == f"http://{address}/#/job/running/2"
-    assert result.looks == 1
+        assert runner_of(options).page(options, "mine", None) == f"http://{address}/#/job/running/2"
+        with pytest.raises(NotFoundError, match=f"the cluster at http://{address} shows no job absent"):
+            runner_of(options).page(options, "absent", None)
 
 
 @pytest.mark.parametrize(
