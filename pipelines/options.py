@@ -13,7 +13,7 @@ import yaml
 from apache_beam.options.pipeline_options import PipelineOptions, _BeamArgumentParser
 from pydantic import BaseModel, ValidationError
 
-from pipelines.runners import examples
+from pipelines.runners import examples, runner_of
 from schemas.answers import Calls
 from schemas.config import MODEL_STAGES, RunConfig, Until
 from transforms.files import list_files, list_updates, read_bytes
@@ -126,9 +126,11 @@ def parse_run(arguments: Sequence[str]) -> RunOptions:
         raise UsageError("--overwrite and --retry-errors exclude each other; choose one")
     if flags.wait and config.llm_mode != "batch":
         raise UsageError("--wait is for --llm-mode batch; an online run waits for its answers anyway")
-    if flags.no_wait and config.llm_mode == "batch":
-        raise UsageError("--no-wait: rounds of batches need a client that goes on; leave it out, or ask online")
-    return RunOptions(config, beam_options, flags.overwrite, flags.retry_errors, flags.wait, flags.no_wait)
+    given = beam_options.get_all_options()
+    left = "--no-wait" if flags.no_wait else runner_of(given).launcher(given)
+    if left and config.llm_mode == "batch":
+        raise UsageError(f"{left}: rounds of batches need a client that goes on; leave it out, or ask online")
+    return RunOptions(config, beam_options, flags.overwrite, flags.retry_errors, flags.wait, left is not None)
 
 
 def read_run(

@@ -67,6 +67,7 @@ class Runner:
       service: what must answer first.
       program: what is started here for it.
       held: why a job cannot outlive its client, null where it can.
+      launcher: the option by which somebody else says that he will start the job, null where the client does.
       processes: worker processes of one worker, 0 where it decides itself.
       page: where a person looks at a job that was submitted, by its name and the result.
       cancel: ends a job, as `page` is told of it.
@@ -78,6 +79,7 @@ class Runner:
     service: Callable[[Given], Service | None] = lambda given: None
     program: Callable[[Given], Program | None] = lambda given: None
     held: Callable[[Given], str | None] = lambda given: None
+    launcher: Callable[[Given], str | None] = lambda given: None
     processes: Callable[[Given], int] = lambda given: 1
     page: Callable[[Given, str, Any], str] = lambda given, job, result: f"job {job}"
     cancel: Callable[[Given, str, Any], object] = lambda given, job, result: result.cancel()
@@ -290,7 +292,14 @@ def _dataflow_processes(given: Given) -> int:
     return int(found[1]) if found else 0
 
 
+def _dataflow_launcher(given: Given) -> str | None:
+    """Return the option by which Dataflow's launcher of templates says where it wants the job laid down."""
+    return "--template_location" if given["template_location"] else None
+
+
 def _dataflow_page(given: Given, job: str, result: Any) -> str:
+    if _dataflow_launcher(given):
+        return f"Dataflow starts {job} from {given['template_location']}"
     place = f"{given['region']}/{result.job_id()}?project={given['project']}"
     return f"https://console.cloud.google.com/dataflow/jobs/{place}"
 
@@ -327,6 +336,7 @@ RUNNERS: Final[Mapping[str, Runner]] = {
     ),
     "DataflowRunner": Runner(
         processes=_dataflow_processes,
+        launcher=_dataflow_launcher,
         page=_dataflow_page,
         example="--project PROJECT --region REGION --temp_location gs://BUCKET/tmp --sdk_container_image IMAGE",
     ),
