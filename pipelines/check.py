@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from pipelines.options import Parser, UsageError
+from pipelines.roots import run_directories
 from pipelines.rundir import read_manifest
 from pipelines.summary import summary
 from schemas.band import Band, outside
@@ -20,7 +21,7 @@ UNFINISHED: Final = 3
 
 @dataclass(frozen=True, slots=True)
 class CheckOptions:
-    """What `webscale-rl check-run` was told: a run's directory, and what is expected of it."""
+    """What `webscale-rl check-run` was told: the directory of a run or a root, and what is expected."""
 
     directory: str
     band: Band
@@ -37,7 +38,7 @@ def parse_check(arguments: Sequence[str]) -> CheckOptions:
         allow_abbrev=False,
         description="Show how a run went, and end with 3 if it is not complete or left its band.",
     )
-    parser.add_argument("directory", metavar="DIR", help="a run's --output, here or on gs://")
+    parser.add_argument("directory", metavar="DIR", help="a run's --output, or a --root for its last run")
     parser.add_argument("--min-yield", type=_number, metavar="N", help="fewest pairs for each document that was new")
     parser.add_argument("--max-yield", type=_number, metavar="N", help="most pairs for each document that was new")
     parser.add_argument("--max-error-share", type=_share, metavar="N", help="errors in a stage's input, 0 to 1")
@@ -72,11 +73,15 @@ def check(options: CheckOptions) -> int:
       0 when the run is complete and in its band, 3 when it is not.
 
     Raises:
-      UsageError: there is no manifest.
+      UsageError: there is no manifest, or a root has no run.
     """
-    manifest = read_manifest(options.directory)
-    print(summary(options.directory, manifest))
+    runs = run_directories(options.directory)
+    if not runs:
+        raise UsageError(f"{options.directory} has no run yet; wait for its first refresh")
+    directory = runs[-1]
+    manifest = read_manifest(directory)
+    print(summary(directory, manifest))
     problems = [*manifest["unfinished"], *outside(options.band, manifest)]
     for problem in problems:
-        print(f"webscale-rl check-run: {options.directory}: {problem}", file=sys.stderr)
+        print(f"webscale-rl check-run: {directory}: {problem}", file=sys.stderr)
     return UNFINISHED if problems else DONE

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from schemas.catalog import Catalog
 from tests.support import prose_corpus, webscale_rl
 
 
@@ -68,3 +69,24 @@ def test_what_nobody_can_mean_is_refused(arguments: list[str], said: str, capsys
 def test_a_directory_without_a_manifest_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert webscale_rl("check-run", str(tmp_path)) == 2
     assert f"{tmp_path}/manifest.json cannot be read" in capsys.readouterr().err
+
+
+def test_the_last_run_stands_for_a_root(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    root, nights = tmp_path / "root", []
+    for first in (0, 100):
+        prose_corpus(tmp_path, 20, first=first)
+        assert webscale_rl("refresh", "--input", f"{tmp_path}/*.parquet", "--root", str(root)) == 0
+        nights.append({path.name for path in (root / "runs").iterdir()})
+    (last,) = nights[1] - nights[0]
+    capsys.readouterr()
+    assert webscale_rl("check-run", str(root), "--min-yield", "5") == 3
+    shown = capsys.readouterr()
+    assert f"{root}/runs/{last}/manifest.json" in shown.out
+    assert shown.err.startswith(f"webscale-rl check-run: {root}/runs/{last}: yield: ")
+    assert "of 20 new documents" in shown.err
+
+
+def test_a_root_without_a_run_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "catalog.json").write_text(Catalog().model_dump_json(), encoding="utf-8")
+    assert webscale_rl("check-run", str(tmp_path)) == 2
+    assert capsys.readouterr().err == f"webscale-rl: {tmp_path} has no run yet; wait for its first refresh\n"
