@@ -5,15 +5,25 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.complete
 PARITY := .venv-parity
 LOCAL := .venv-local-model
-SOURCES := schemas prompts rewards transforms pipelines tests bench examples setup.py
+DEPLOY := .venv-deploy
+AIRFLOW := .venv-airflow
+FLINK_CRD := org.apache.flink:flink-kubernetes-operator-api:1.10.0
+FLINK_CRD_SHA256 := b1f44814e17514fa8395c61b329a3ee9087123a5bda5b21fe1a495d5182c30b6
+SOURCES := schemas prompts rewards transforms pipelines tests bench examples deploy setup.py
 
-.PHONY: .venv demo test check parity bench local-model lock clean
+.PHONY: .venv demo test test-runners check parity bench local-model lock clean
 
 demo: $(STAMP)
 	$(BIN)/webscale-rl run --input 'examples/corpus/*.parquet' --output demo-output --overwrite
 
 test: $(STAMP)
 	$(BIN)/pytest
+
+# Real runners on this machine: downloads them once (some four minutes), then runs jobs on each (some eight). Takes 2,000
+# documents of a real corpus too when WEBSCALE_RL_RUNNERS_CORPUS names Parquet files. Needs Java, Maven, Go and Redis.
+test-runners: $(STAMP)
+	$(BIN)/python -m tests.runners.prepare
+	$(BIN)/pytest tests/runners
 
 check: $(STAMP)
 	$(BIN)/ruff check $(SOURCES)
@@ -24,6 +34,16 @@ check: $(STAMP)
 # Compares the filters with datatrove's, on real text too when WEBSCALE_RL_PARITY_CORPUS names Parquet files.
 parity: $(PARITY)/.complete
 	$(PARITY)/bin/pytest tests/parity
+
+.PHONY: test-deploy wheel
+# Judges what deploy/ has by the tools of those who will read it, and builds a Dataflow job without a cloud.
+test-deploy: $(DEPLOY)/.complete $(AIRFLOW)/.complete
+	$(DEPLOY)/bin/pytest tests/deploy
+
+# What deploy/Dockerfile installs.
+wheel: $(STAMP)
+	rm -rf dist
+	$(BIN)/python -m build --wheel --no-isolation --outdir dist .
 
 bench: $(STAMP)
 	$(BIN)/python -m bench.llm
@@ -50,6 +70,24 @@ $(PARITY)/.complete: requirements-parity.lock setup.py
 	$(PARITY)/bin/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	touch $@
 
+# Client and tools; the operator's own schema of a FlinkDeployment comes from its Java package.
+$(DEPLOY)/.complete: requirements-deploy.lock setup.py
+	@command -v mvn >/dev/null || \
+		{ echo 'make test-deploy fetches a schema with Maven: install it (Debian: apt-get install maven)' >&2; exit 1; }
+	$(PYTHON) -m venv --clear $(DEPLOY)
+	$(DEPLOY)/bin/pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements-deploy.lock
+	$(DEPLOY)/bin/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	timeout 300 mvn --quiet --batch-mode dependency:copy -Dartifact=$(FLINK_CRD) -DoutputDirectory=$(DEPLOY)/flink-crd
+	sha256sum $(DEPLOY)/flink-crd/*.jar | grep '^$(FLINK_CRD_SHA256) ' >/dev/null || \
+		{ echo 'the package of $(FLINK_CRD) is not the one whose sum the Makefile has' >&2; exit 1; }
+	touch $@
+
+# Apart from all else, as Airflow is where it is used: its scheduler knows pods, and nothing of Beam.
+$(AIRFLOW)/.complete: requirements-airflow.lock
+	$(PYTHON) -m venv --clear $(AIRFLOW)
+	$(AIRFLOW)/bin/pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements-airflow.lock
+	touch $@
+
 # What compiles the server must be there before pip looks at its source, which therefore is left out at first. Only the
 # server is compiled, by as many processes as there are cores (it would be all at once), and without a look at the network.
 $(LOCAL)/.complete: export CMAKE_ARGS := -DLLAMA_BUILD_TESTS=OFF -DLLAMA_BUILD_EXAMPLES=OFF -DLLAMA_BUILD_APP=OFF \
@@ -71,8 +109,15 @@ lock:
 		-o requirements.lock
 	uv pip compile setup.py --extra parity --constraints requirements.lock --universal --python-version 3.10 --generate-hashes \
 		--no-header -o requirements-parity.lock
+	uv pip compile setup.py requirements-data.in --extra gcp --extra redis --constraints requirements.lock --universal \
+		--python-version 3.10 --generate-hashes --no-header -o requirements-image.lock
+	uv pip compile setup.py requirements-data.in --extra gcp --extra redis --extra deploy \
+		--constraints requirements-image.lock --universal --python-version 3.10 --generate-hashes --no-header \
+		-o requirements-deploy.lock
+	uv pip compile requirements-airflow.in --universal --python-version 3.10 --generate-hashes --no-header \
+		-o requirements-airflow.lock
 	uv pip compile requirements-local-model.in --constraints requirements.lock --universal --python-version 3.10 \
 		--generate-hashes --no-header -o requirements-local-model.lock
 
 clean:
-	rm -rf $(VENV) $(PARITY) $(LOCAL) demo-output local-model-output local-model-server.log build dist *.egg-info
+	rm -rf $(VENV) $(PARITY) $(LOCAL) $(DEPLOY) $(AIRFLOW) .runners demo-output local-model-output local-model-server.log build dist *.egg-info

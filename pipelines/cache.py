@@ -11,6 +11,7 @@ from typing import Literal, get_args
 from pipelines.options import Parser, UsageError
 from transforms.llm.cache import CacheError, Segments, open_segments
 from transforms.llm.cache.maintain import damages, holdings, prune
+from transforms.output import is_output
 
 Action = Literal["stats", "verify", "prune"]
 DONE = 0
@@ -48,6 +49,8 @@ def parse_cache(arguments: Sequence[str]) -> CacheOptions:
     flags = parser.parse_args(list(arguments))
     if "://" not in flags.place and not Path(flags.place).is_dir():
         raise UsageError(f"there is no directory {flags.place}; name the cache of a run, as in OUTPUT/cache")
+    if "://" not in flags.place and is_output(flags.place):
+        raise UsageError(f"{flags.place} is a run's --output; name its cache, {flags.place.rstrip('/')}/cache")
     return CacheOptions(flags.action, flags.place)
 
 

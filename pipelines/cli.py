@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import signal
 import sys
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
@@ -13,7 +15,9 @@ Turn pretraining text into verifiable question-answer pairs for reinforcement le
 
 commands:
   run            corpus Parquet in, question-answer Parquet out (webscale-rl run --help)
+  refresh        adds what is new in a corpus to a dataset, every night (webscale-rl refresh --help)
   estimate       what a run would ask of its models and cost, without asking any (webscale-rl estimate --help)
+  check-run      how a run went, and whether it stayed in its band (webscale-rl check-run --help)
   batch          sends what a run in batch mode waits for, and fetches the answers (webscale-rl batch --help)
   train-quality  a classifier out of a run's verdicts, that spares the next run calls (webscale-rl train-quality --help)
   doctor         whether a run could begin: its runner, buckets, models, Redis, versions (webscale-rl doctor --help)
@@ -39,6 +43,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from pipelines.failures import remedied
     from pipelines.options import UsageError
 
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, signal.default_int_handler)  # as schedulers stop what they have started
     command, again = _COMMANDS[arguments[0]]
     try:
         return command(arguments[1:])
@@ -63,10 +69,22 @@ def _run(arguments: Sequence[str]) -> int:
     return run(parse_run(arguments))
 
 
+def _refresh(arguments: Sequence[str]) -> int:
+    from pipelines.refresh import parse_refresh, refresh
+
+    return refresh(parse_refresh(arguments))
+
+
 def _estimate(arguments: Sequence[str]) -> int:
     from pipelines.estimate import estimate, parse_estimate
 
     return estimate(parse_estimate(arguments))
+
+
+def _check(arguments: Sequence[str]) -> int:
+    from pipelines.check import check, parse_check
+
+    return check(parse_check(arguments))
 
 
 def _batch(arguments: Sequence[str]) -> int:
@@ -95,7 +113,9 @@ def _cache(arguments: Sequence[str]) -> int:
 
 _COMMANDS: Final[Mapping[str, tuple[Callable[[Sequence[str]], int], str]]] = {
     "run": (_run, "goes on from the cache"),
+    "refresh": (_refresh, "clears up and goes on from the cache"),
     "estimate": (_estimate, "starts again"),
+    "check-run": (_check, "starts again"),
     "batch": (_batch, "goes on from there"),
     "train-quality": (_train_quality, "starts again"),
     "doctor": (_doctor, "starts again"),

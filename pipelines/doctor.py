@@ -17,8 +17,11 @@ from apache_beam.runners.runner import PipelineState
 from pipelines.failures import told
 from pipelines.models import settings_of
 from pipelines.options import Parser, add_run_flags, input_files, read_run
-from pipelines.run import check_filters, empty_pipeline, prompts_of
-from pipelines.workers import LOCAL_RUNNER, check_limiter
+from pipelines.run import check_filters, prompts_of
+from pipelines.reach import reach
+from pipelines.runners import LOCAL_RUNNER, with_defaults
+from pipelines.submit import empty_pipeline
+from pipelines.workers import check_limiter
 from schemas.config import RunConfig
 from transforms.files import open_parquet
 from transforms.llm.preflight import check_models
@@ -147,7 +150,7 @@ def _runner(options: PipelineOptions, places: Sequence[str]) -> str:
             if "://" not in place:
                 with contextlib.suppress(OSError):  # of which the check of that place tells
                     marks.append(stack.enter_context(marked(place)))
-        pipeline = empty_pipeline(options)
+        pipeline = empty_pipeline(reach(with_defaults(options)))
         stores = [place for place in places if "://" in place]
         pipeline | beam.Create([versions]) | beam.Map(_on_worker, stores=stores, marks=marks)
         result = pipeline.run()

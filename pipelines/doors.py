@@ -13,6 +13,7 @@ from schemas.elements import CorpusPlan
 from transforms.commit import STATE, CommitRun, RunFacts
 from transforms.documents import WriteDocuments
 from transforms.ledger import Doors
+from transforms.lineage import LogCounts
 from transforms.llm.client import ClientSettings
 from transforms.questions import normalised
 from transforms.remember import RememberRun
@@ -80,7 +81,7 @@ class SideDoors:
         remembered = (
             written
             | "RememberRun" >> RememberRun(self.run.plan, self.run.config.dedup, normalised)
-            | "WriteState" >> WriteRecords(f"{facts.scratch}/{STATE}", facts.run_id, SCHEMAS, GROUP_ROWS)
+            | "WriteState" >> WriteRecords(facts.output, facts.run_id, SCHEMAS, f"{facts.scratch}/{STATE}", GROUP_ROWS)
             | "Name" >> beam.MapTuple(lambda directory, rows: (f"{STATE}/{directory}", rows))
         )
         return self._commit(written, remembered)
@@ -101,6 +102,6 @@ class SideDoors:
         ]
         facts, columns = self.run.facts, {name: OUTPUTS[name] for name in tables}
         shards = named | "Rows" >> beam.Flatten() | "WriteQA" >> WriteRecords(facts.output, facts.run_id, columns)
-        counts = self.counts | "Counts" >> beam.Flatten()
+        counts = self.counts | "Counts" >> beam.Flatten() | "LogCounts" >> LogCounts(facts.run_id)
         all_shards = [shards, *written] | "Shards" >> beam.Flatten()
         return (counts, all_shards) | "CommitRun" >> CommitRun(facts)

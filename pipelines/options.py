@@ -13,9 +13,10 @@ import yaml
 from apache_beam.options.pipeline_options import PipelineOptions, _BeamArgumentParser
 from pydantic import BaseModel, ValidationError
 
+from pipelines.runners import examples, runner_of
 from schemas.answers import Calls
 from schemas.config import MODEL_STAGES, RunConfig, Until
-from transforms.files import list_files, read_bytes
+from transforms.files import list_files, list_updates, read_bytes
 from transforms.llm.failures import mask
 from transforms.storage import StorageError
 
@@ -34,6 +35,7 @@ class RunOptions:
       overwrite: start again in a directory that holds a complete run, keeping its cache.
       retry_errors: reopen a complete run for its errors.
       wait: send what is pending as batches, wait for their answers, and go on until nothing is.
+      no_wait: submit the job and leave it to its runner.
     """
 
     config: RunConfig
@@ -41,6 +43,7 @@ class RunOptions:
     overwrite: bool
     retry_errors: bool
     wait: bool = False
+    no_wait: bool = False
 
 
 class Parser(argparse.ArgumentParser):
@@ -59,8 +62,21 @@ _FLAGS: Final = (
 
 def add_run_flags(parser: argparse.ArgumentParser) -> None:
     """Declare the flags of `webscale-rl run`."""
-    parser.add_argument("--input", nargs="+", metavar="GLOB", help="corpus Parquet files")
+    add_work_flags(parser)
     parser.add_argument("--output", metavar="DIR", help="directory of the run")
+    parser.add_argument("--cache", metavar="DIR", help="model answers: directory or gs://... (default: OUTPUT/cache)")
+    parser.add_argument(
+        "--state", metavar="DIR", help="what earlier runs have seen: skip it, compare with it, add to it"
+    )
+    parser.add_argument("--until", choices=get_args(Until), metavar="STAGE", help=", ".join(get_args(Until)))
+    parser.add_argument("--sample", type=int, metavar="N", help="draw N documents, the same ones each time")
+    parser.add_argument("--overwrite", action="store_true", help="replace a complete run; its cache is kept")
+    parser.add_argument("--retry-errors", action="store_true", help="reopen a complete run for its errors alone")
+
+
+def add_work_flags(parser: argparse.ArgumentParser) -> None:
+    """Declare the flags that say what a run reads and how it works, and not where it writes or how far it goes."""
+    parser.add_argument("--input", nargs="+", metavar="GLOB", help="corpus Parquet files")
     parser.add_argument("--config", metavar="FILE", help="YAML configuration; a flag beats it")
     parser.add_argument("--model", metavar="NAME", help="the model of all stages, as litellm names it")
     parser.add_argument("--api-base", metavar="URL", help="where the models are served (OpenAI-compatible)")
@@ -81,19 +97,14 @@ def add_run_flags(parser: argparse.ArgumentParser) -> None:
         "--budget-usd", type=float, metavar="USD", help="stop cleanly before models cost more than this"
     )
     parser.add_argument("--concurrency", type=int, metavar="N", help="model requests in flight, all workers together")
-    parser.add_argument("--cache", metavar="DIR", help="model answers: directory or gs://... (default: OUTPUT/cache)")
     parser.add_argument("--limiter", metavar="URL", help="redis://HOST:PORT/DB by which all workers share rate limits")
     parser.add_argument("--num-workers-hint", type=int, metavar="N", help="worker processes that share the limits")
-    parser.add_argument(
-        "--state", metavar="DIR", help="what earlier runs have seen: skip it, compare with it, add to it"
-    )
-    parser.add_argument("--until", choices=get_args(Until), metavar="STAGE", help=", ".join(get_args(Until)))
-    parser.add_argument("--sample", type=int, metavar="N", help="draw N documents, the same ones each time")
     parser.add_argument("--text-column", metavar="NAME", help="column that holds the text (default: text)")
     parser.add_argument("--id-column", metavar="NAME", help="column that holds the document id (default: id)")
     parser.add_argument("--languages", metavar="CODES", help="languages to keep, such as en,de (default: any)")
-    parser.add_argument("--overwrite", action="store_true", help="replace a complete run; its cache is kept")
-    parser.add_argument("--retry-errors", action="store_true", help="reopen a complete run for its errors alone")
+    parser.add_argument(
+        "--no-wait", action="store_true", help="submit the job to a cluster, say where to look, and leave it"
+    )
 
 
 def parse_run(arguments: Sequence[str]) -> RunOptions:
@@ -106,7 +117,8 @@ def parse_run(arguments: Sequence[str]) -> RunOptions:
         prog="webscale-rl run",
         allow_abbrev=False,
         description="Turn corpus Parquet into question-answer Parquet.",
-        epilog="Every other flag goes to Apache Beam (--runner, --direct_num_workers, ...).",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog=f"Every other flag goes to Apache Beam (--direct_num_workers, ...). On a cluster:\n{examples()}",
     )
     add_run_flags(parser)
     flags, config, beam_options = read_run(parser, arguments)
@@ -114,7 +126,11 @@ def parse_run(arguments: Sequence[str]) -> RunOptions:
         raise UsageError("--overwrite and --retry-errors exclude each other; choose one")
     if flags.wait and config.llm_mode != "batch":
         raise UsageError("--wait is for --llm-mode batch; an online run waits for its answers anyway")
-    return RunOptions(config, beam_options, flags.overwrite, flags.retry_errors, flags.wait)
+    given = beam_options.get_all_options()
+    left = "--no-wait" if flags.no_wait else runner_of(given).launcher(given)
+    if left and config.llm_mode == "batch":
+        raise UsageError(f"{left}: rounds of batches need a client that goes on; leave it out, or ask online")
+    return RunOptions(config, beam_options, flags.overwrite, flags.retry_errors, flags.wait, left is not None)
 
 
 def read_run(
@@ -181,7 +197,7 @@ def read_yaml(path: str) -> dict[str, Any]:
 def merge_flags(content: Mapping[str, Any], flags: argparse.Namespace) -> dict[str, Any]:
     """Return the configuration with the flags that were given in their places."""
     merged = dict(content)
-    merged |= {name: value for name in _FLAGS if (value := getattr(flags, name)) is not None}
+    merged |= {name: value for name in _FLAGS if (value := getattr(flags, name, None)) is not None}
     columns = {"text": flags.text_column, "id": flags.id_column}
     _update(merged, "columns", {role: name for role, name in columns.items() if name is not None})
     if flags.languages is not None and isinstance(merged.get("filters") or {}, dict):
@@ -217,15 +233,20 @@ def validate(content: Mapping[str, Any], path: str | None) -> RunConfig:
 
 
 def input_files(patterns: Sequence[str]) -> list[str]:
-    """Return the files that the globs of --input match, sorted.
+    """Return the files that the globs of --input match, sorted. Raises `UsageError` as `input_updates`."""
+    return list(input_updates(patterns))
+
+
+def input_updates(patterns: Sequence[str]) -> dict[str, tuple[int, float]]:
+    """Return the files that the globs of --input match, sorted, with their sizes and when they were updated.
 
     Raises:
       UsageError: a glob cannot be listed, matches no file, or is a directory.
     """
-    paths: set[str] = set()
+    files: dict[str, tuple[int, float]] = {}
     for pattern in patterns:
         try:
-            matched = list_files(pattern)
+            matched = list_updates(pattern)
             directory = Path(pattern).is_dir() or (not matched and list_files(f"{pattern.rstrip('/')}/*"))
         except StorageError as error:
             raise UsageError(f"--input: {error}") from None
@@ -235,8 +256,8 @@ def input_files(patterns: Sequence[str]) -> list[str]:
             raise UsageError(f"--input {pattern} is a directory; name the files: '{pattern.rstrip('/')}/*.parquet'")
         if not matched:
             raise UsageError(f"--input {pattern} matches no file; check the path, and quote the glob")
-        paths.update(matched)
-    return sorted(paths)
+        files |= matched
+    return dict(sorted(files.items()))
 
 
 def _first_problem(error: ValidationError, path: str | None) -> str:

@@ -1,26 +1,28 @@
 """What a person sees while a run works: a table on a terminal, a line every ten seconds elsewhere.
 
-The figures are of this process: what its stages have counted and its calls to models. Beam's runners tell of the others
-at the end, or on dashboards of their own.
+The figures are of this process: what its stages have counted and its calls to models. Where the stages work elsewhere
+they are the runner's, of those runners that tell their metrics while a job runs; others have dashboards of their own.
 """
 
 from __future__ import annotations
 
 import contextlib
+import copy
 import math
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Final, TextIO
+from typing import Any, Final, TextIO
 
+from apache_beam.metrics import MetricsFilter
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from schemas.counts import DOORS, Counts, stage_counts
+from schemas.counts import DOORS, Counts, key_of, stage_counts
 from transforms.ledger import NAMESPACE, PROGRESS
 from transforms.llm.usage import CALLS
 
@@ -28,6 +30,8 @@ _LOOK_SECONDS: Final = 0.5
 _PLAIN_SECONDS: Final = 10.0
 _RATE_SECONDS: Final = 20.0
 _LEAST_SECONDS: Final = 2.0
+_ASK_SECONDS: Final = 5.0
+_GOODBYE_SECONDS: Final = 10.0
 _AT_ONCE: Final = frozenset({"dedup", "questions"})
 """Stages that group all rows before the first leaves: what has left says nothing of what is still to come."""
 
@@ -163,8 +167,25 @@ def _done(counts: Counts, stage: str) -> int:
     return sum(counts[stage, door] for door in DOORS)
 
 
+def counts_of(result: Any) -> Counts:
+    """Return what a runner says that a job has counted so far; nothing where it does not say.
+
+    Args:
+      result: of Beam; what a retried bundle counted may be in it twice.
+    """
+    try:
+        # A copy, because a portable result repeats for ever what it was told first.
+        found = copy.copy(result).metrics().query(MetricsFilter().with_namespace(NAMESPACE))
+        counts: Counts = Counter()
+        for counter in found["counters"]:
+            counts[key_of(counter.key.metric.name)] += counter.result or 0
+    except Exception:  # whatever a runner's client raises: a run does not end because nobody can be shown how far it is
+        return Counter()
+    return counts
+
+
 class Recent:
-    """The last moments of a run in this process, which may have run others before.
+    """The last moments of a run: as this process sees it, which may have run others before, or else as its runner does.
 
     Args:
       clock: seconds, to be replaced in tests.
@@ -172,25 +193,42 @@ class Recent:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
+        self._result: Any = None
+        self._told: Counts = Counter()
+        self._ask_at = 0.0
         self._started = clock()
         self._counts = PROGRESS.snapshot()
         self._calls = CALLS.snapshot()[1]
         self._moments: list[Moment] = []
 
+    def follow(self, result: Any) -> None:
+        """Ask a job's result, every five seconds, for what is not counted in this process."""
+        self._result = result
+
     def look(self) -> list[Moment]:
         """Return the moments of the last twenty seconds, the oldest first and now the last."""
         counts = PROGRESS.snapshot()
         counts.subtract(self._counts)
+        if self._result is not None and not any(counts.values()):
+            counts = self._elsewhere()
         in_flight, calls = CALLS.snapshot()
         now = Moment(self._clock() - self._started, counts, in_flight, calls - self._calls)
         recent = [moment for moment in self._moments if moment.seconds >= now.seconds - _RATE_SECONDS]
         self._moments = [*recent, now]
         return self._moments
 
+    def _elsewhere(self) -> Counts:
+        if self._clock() >= self._ask_at:
+            self._ask_at = self._clock() + _ASK_SECONDS
+            self._told = counts_of(self._result) or self._told
+        return self._told
+
 
 @contextlib.contextmanager
-def progress(outlook: Outlook, stream: TextIO) -> Iterator[None]:
+def progress(outlook: Outlook, stream: TextIO) -> Iterator[Recent]:
     """Show progress while the block runs: a table on a terminal, a line every ten seconds elsewhere; then a last line.
+
+    The block is given what is shown, so that it can name the job to `follow`.
 
     Args:
       outlook: what is known of the run.
@@ -205,10 +243,10 @@ def progress(outlook: Outlook, stream: TextIO) -> Iterator[None]:
         with live or contextlib.nullcontext():
             thread.start()
             try:
-                yield
+                yield recent
             finally:
                 stop.set()
-                thread.join()
+                thread.join(_GOODBYE_SECONDS)  # a runner's client may be waiting for an answer that never comes
     finally:
         _write(stream, plain_line(outlook, recent.look()))  # a run that failed too has got somewhere
 

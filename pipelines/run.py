@@ -12,20 +12,20 @@ import uuid
 from dataclasses import dataclass
 from typing import Any, Final
 
-import apache_beam as beam
-from apache_beam.options.pipeline_options import PipelineOptions, SetupOptions, StandardOptions
+from apache_beam.options.pipeline_options import GoogleCloudOptions
 
 from pipelines.batch import answered
 from pipelines.batch_checks import check_batches, check_no_batches
-from pipelines.build_qa import build_qa
 from pipelines.doors import Run
 from pipelines.models import below_a_call, check_budget, prices_of, settings_of
 from pipelines.options import RunOptions, UsageError, input_files
-from pipelines.progress import Outlook, progress
+from pipelines.progress import Outlook
+from pipelines.reach import reach
 from pipelines.rundir import IN_USE, check_run, check_state, read_manifest, take_run, using, waits_for_batches
+from pipelines.runners import with_defaults
+from pipelines.submit import check_outlives, follow, job_of, leave, pipeline_of
 from pipelines.summary import first_error, summary
 from pipelines.workers import (
-    LOCAL_RUNNER,
     budget_of,
     check_limiter,
     concurrency_of,
@@ -38,9 +38,10 @@ from schemas.answers import Calls, Stage, task_of
 from schemas.config import DOCUMENT_STAGES, MODEL_STAGES, RunConfig
 from schemas.counts import stages_until
 from schemas.elements import CorpusPlan
+from transforms.catalog import Part
 from transforms.commit import RunFacts
 from transforms.fasttext_model import ModelFileError
-from transforms.files import list_files, read_bytes
+from transforms.files import delete, list_files, read_bytes
 from transforms.language import LanguageRule
 from transforms.llm.batch.journal import IN_USE as BATCH_IN_USE
 from transforms.llm.batch.journal import Journal, write_failed
@@ -49,9 +50,9 @@ from transforms.llm.client import ClientSettings
 from transforms.llm.failures import mask, names_secret
 from transforms.llm.preflight import PreflightError, check_models
 from transforms.llm.requests import Settings
-from transforms.output import SCRATCH
+from transforms.output import OWNER, SCRATCH, SUCCESS
 from transforms.quality import QualityRule
-from transforms.read import CorpusError, plan_corpus
+from transforms.read import CorpusError, UnreadableError, plan_corpus
 from transforms.state import State, StateError, forget, open_state, withdraw
 from transforms.storage import StorageError
 
@@ -62,32 +63,44 @@ UNFINISHED: Final = 3
 """Exit codes; 2 is a usage error, 1 a failure while running."""
 
 
-def run(options: RunOptions) -> int:
-    """Run the pipeline and print its summary.
+class NothingReadableError(UsageError):
+    """None of the input files can be read."""
+
+
+def run(options: RunOptions, part: Part | None = None) -> int:
+    """Run the pipeline and print its summary, or submit it and print where to look.
+
+    Args:
+      part: what the run adds to a root, in whose lock it is; null for a run on its own.
 
     Returns:
-      0 when the run is complete (or has reached `until` without leaving anything over), 3 when something is pending or
-      too many errors came up.
+      0 when the run is complete (or has reached `until` without leaving anything over), or submitted and left; 3 when
+      something is pending or too many errors came up.
 
     Raises:
       UsageError: something is wrong with what the user gave; an earlier run in the directory is untouched.
     """
     try:
-        job = _checked(options)
+        job = _checked(options, part)
     except StorageError as error:
         raise UsageError(str(error)) from None
     config, output = options.config, job.output
     in_use = [f"{output}/{BATCH_IN_USE}"] if config.llm_mode == "batch" else []
-    in_use += [] if job.state is None else [f"{job.state.directory}/{IN_USE}"]
-    with using(in_use, new_run_id()):
-        if (options.retry_errors or options.overwrite) and not waits_for_batches(output):
-            Journal(output).forgive()
-        manifest = _round(job)
+    in_use += [] if job.state is None or part is not None else [f"{job.state.directory}/{IN_USE}"]
+    run_id = _next_id(part)
+    if options.no_wait:
+        with using(in_use, run_id, job_of(run_id)):
+            _forgive(options, output)
+            print(_left(job, run_id, in_use))
+        return DONE
+    with using(in_use, run_id):
+        _forgive(options, output)
+        manifest = _round(job, run_id)
         before = Journal(output).figures()["cost_nano_usd"] if options.wait else 0
         covered = True
         while options.wait and covered and manifest["rows"].get("pending"):
             covered = answered(output, config, before)
-            manifest = _round(job) if covered else manifest
+            manifest = _round(job, _next_id(part)) if covered else manifest
     return _report(config, manifest, covered)
 
 
@@ -101,28 +114,34 @@ class _Job:
     client: ClientSettings
     about: dict[str, Any]
     state: State | None
+    part: Part | None
 
     @property
     def output(self) -> str:
         return self.options.config.output.rstrip("/")
 
 
-def _checked(options: RunOptions) -> _Job:
+def _checked(options: RunOptions, part: Part | None) -> _Job:
     """Check what can be checked before anything is touched. Raises `UsageError`."""
     config = options.config
     output = config.output.rstrip("/")
     prompts = prompts_of(config)
-    plan = plan_of(config)
+    plan = plan_of(config, part)
     about = _about(config, prompts)
     inputs = [*plan.paths, *(path for path, _ in plan.unreadable)]
     check_run(output, about, inputs, overwrite=options.overwrite, retry_errors=options.retry_errors)
-    state = _state(config)
+    state = _state(config, part)
+    beam_options = with_defaults(options.beam)
+    if options.no_wait:
+        check_outlives(beam_options)
+    options = dataclasses.replace(options, beam=reach(beam_options))
     settings = settings_of(config)
     workers = worker_processes(config.num_workers_hint, options.beam)
     client = ClientSettings(
         settings,
         config.cache_directory,
         concurrency_of(config, workers),
+        timeout_s=config.timeout_s,
         limits=limits_of(config, workers),
         prices=prices_of(config),
         budget_usd=budget_of(config, options.beam),
@@ -138,13 +157,49 @@ def _checked(options: RunOptions) -> _Job:
         check_no_batches(output)
         check_limiter(config.limiter)
         _check_models(settings, config.calls)
-    return _Job(options, plan, prompts, client, about, state)
+    return _Job(options, plan, prompts, client, about, state, part)
 
 
-def _round(job: _Job) -> dict[str, Any]:
+def _next_id(part: Part | None) -> str:
+    """Return the name of the next round: that of the directory within a root, a new one otherwise."""
+    return new_run_id() if part is None else part.run_id
+
+
+def _forgive(options: RunOptions, output: str) -> None:
+    if (options.retry_errors or options.overwrite) and not waits_for_batches(output):
+        Journal(output).forgive()
+
+
+def _round(job: _Job, run_id: str) -> dict[str, Any]:
     """Run the pipeline once and return its manifest. An online run is one round."""
+    run = _run_of(job, run_id)
+    outlook = Outlook(stages_until(run.config.until), job.plan.rows, work_is_here(job.options.beam))
+    pipeline = pipeline_of(job.options.beam, run)
+    _take(job, run, None)
+    follow(pipeline, run.facts, outlook)
+    return read_manifest(job.output)
+
+
+def _left(job: _Job, run_id: str, signed: list[str]) -> str:
+    """Submit the pipeline, leave it to its runner, and return where to look."""
+    run = _run_of(job, run_id)
+    run = dataclasses.replace(run, facts=dataclasses.replace(run.facts, signed=tuple(signed)))
+    pipeline = pipeline_of(job.options.beam, run)
+    name = pipeline.options.view_as(GoogleCloudOptions).job_name
+    _take(job, run, name)
+    try:
+        page = leave(pipeline)
+    except UsageError:
+        delete([f"{job.output}/{OWNER}"])  # no job will
+        raise
+    return (
+        f"run {run_id} is submitted: {page}\nit is at work until {job.output}/{OWNER} is gone, and complete once"
+        f" {job.output}/{SUCCESS} is there"
+    )
+
+
+def _run_of(job: _Job, run_id: str) -> Run:
     config, output, client, about = job.options.config, job.output, job.client, job.about
-    run_id = new_run_id()
     if config.llm_mode == "batch":
         client = dataclasses.replace(client, batch=f"{output}/{SCRATCH}/{run_id}/failed.jsonl")
         about = about | {"batches": Journal(output).figures()}
@@ -157,20 +212,23 @@ def _round(job: _Job) -> dict[str, Any]:
         run_id=run_id,
         about=about,
         state=job.state,
+        part=job.part,
     )
-    outlook = Outlook(stages_until(config.until), job.plan.rows, work_is_here(job.options.beam))
-    pipeline = pipeline_of(job.options.beam, Run(config, job.plan, job.prompts, client, facts))
-    if job.state is not None:
-        withdraw(job.state)
-    take_run(output, run_id)
-    if job.state is not None:
-        forget(job.state)
-    if client.batch is not None:
-        write_failed(client.batch, Journal(output).given_up())
-        Journal(output).write_run(config)
-    with progress(outlook, sys.stderr):
-        pipeline.run().wait_until_finish()
-    return read_manifest(output)
+    return Run(config, job.plan, job.prompts, client, facts)
+
+
+def _take(job: _Job, run: Run, name: str | None) -> None:
+    """Clear the directory and what the state has of it; from here on they are the run's, or its job's by a name."""
+    output, batch = job.output, run.client.batch
+    remembers = job.state if job.part is None else None  # a root's catalogue alone says which runs count
+    if remembers is not None:
+        withdraw(remembers)
+    take_run(output, run.facts.run_id, name)
+    if remembers is not None:
+        forget(remembers)
+    if batch is not None:
+        write_failed(batch, Journal(output).given_up())
+        Journal(output).write_run(run.config)
 
 
 def prompts_of(config: RunConfig) -> PromptSet:
@@ -193,25 +251,29 @@ def prompt_files(directory: str) -> PromptFiles:
     return PromptFiles(directory, {name: read_bytes(f"{directory}/{name}") for name in wanted})
 
 
-def plan_of(config: RunConfig) -> CorpusPlan:
-    """Return which rows of which files a run will read. Raises `UsageError`."""
-    paths = input_files(config.input)
+def plan_of(config: RunConfig, part: Part | None = None) -> CorpusPlan:
+    """Return which rows of which files a run will read. Raises `NothingReadableError`, or another `UsageError`."""
+    paths = input_files(config.input) if part is None else list(part.files)
     try:
         plan = plan_corpus(paths, config.columns, config.sample, whole=config.until in DOCUMENT_STAGES)
+    except UnreadableError as error:
+        raise NothingReadableError(str(error)) from None
     except (CorpusError, StorageError) as error:
         raise UsageError(str(error)) from None
-    return dataclasses.replace(plan, clean=config.filters.cleaning)
+    return dataclasses.replace(plan, clean=config.filters.cleaning, forgotten=part.forgotten if part else ())
 
 
-def _state(config: RunConfig) -> State | None:
+def _state(config: RunConfig, part: Part | None) -> State | None:
     """Return what earlier runs left; a run that cannot read or add to it ends here."""
     if config.state is None:
         return None
-    check_state(config.state, config.output)
+    if part is None:
+        check_state(config.state, config.output)
+    permutations = config.dedup.bands * config.dedup.rows
     try:
-        return open_state(config.state, config.output, config.dedup.bands * config.dedup.rows)
+        return open_state(config.state, config.output, permutations, None if part is None else part.runs)
     except StateError as error:
-        raise UsageError(f"--state: {error}") from None
+        raise UsageError(f"{'--state' if part is None else '--root'}: {error}") from None
 
 
 def check_filters(config: RunConfig) -> None:
@@ -247,8 +309,13 @@ def _about(config: RunConfig, prompts: PromptSet) -> dict[str, Any]:
         "config": redacted(config.model_dump(mode="json")),
         "versions": {"python": platform.python_version()}
         | {name: importlib.metadata.version(name) for name in _PACKAGES},
-        "prompts": {stage: prompts.fingerprint(task_of(stage, config.calls)) for stage in MODEL_STAGES},
+        "prompts": fingerprints(prompts, config.calls),
     }
+
+
+def fingerprints(prompts: PromptSet, calls: Calls) -> dict[str, str]:
+    """Return the fingerprint of the prompt of each stage."""
+    return {stage: prompts.fingerprint(task_of(stage, calls)) for stage in MODEL_STAGES}
 
 
 def new_run_id() -> str:
@@ -266,25 +333,6 @@ def redacted(value: Any) -> Any:
     if isinstance(value, list):
         return [redacted(item) for item in value]
     return mask(value) if isinstance(value, str) else value
-
-
-def pipeline_of(options: PipelineOptions, run: Run) -> beam.Pipeline:
-    """Return the pipeline, ready to run; a runner that does not exist shows here."""
-    pipeline = empty_pipeline(options)
-    build_qa(pipeline, run)
-    return pipeline
-
-
-def empty_pipeline(options: PipelineOptions) -> beam.Pipeline:
-    """Return a pipeline for the runner that the options name. Raises `UsageError`."""
-    standard = options.view_as(StandardOptions)
-    standard.runner = standard.runner or LOCAL_RUNNER
-    # Every class lives in an importable module, so workers need no copy of the main session.
-    options.view_as(SetupOptions).save_main_session = False
-    try:
-        return beam.Pipeline(options=options)
-    except (ValueError, ImportError, AttributeError) as error:
-        raise UsageError(f"--runner {standard.runner}: {' '.join(str(error).split())}") from None
 
 
 def _report(config: RunConfig, manifest: dict[str, Any], covered: bool) -> int:

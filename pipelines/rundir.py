@@ -20,7 +20,7 @@ from apache_beam.io.filesystem import BeamIOError
 from pipelines.options import UsageError
 from transforms.files import delete, delete_tree, exists, list_files, read_json, write_text
 from transforms.llm.batch.journal import IN_USE as BATCH_IN_USE
-from transforms.output import MANIFEST, OWNER, SCRATCH, SUCCESS, is_output
+from transforms.output import MANIFEST, OWNER, SCRATCH, SUCCESS, is_output, unnamed_files
 from transforms.state import absolute
 from transforms.storage import StorageError
 
@@ -29,8 +29,8 @@ IN_USE: Final = "in_use.json"
 """Names the run that reads a state and is going to add to it."""
 _SHARD: Final = re.compile(r"part-\d{5}-of-\d{5}\.parquet(\.[0-9a-f]{32}\.tmp)?")
 _NOT_OF_THE_RESULT: Final = {
-    "output", "cache", "concurrency", "limits", "limiter", "num_workers_hint", "max_error_share", "llm_mode", "prices",
-    "budget_usd",
+    "output", "cache", "concurrency", "timeout_s", "limits", "limiter", "num_workers_hint", "max_error_share",
+    "llm_mode", "prices", "budget_usd",
 }  # fmt: skip
 _NOT_OF_THE_ANSWER: Final = {"api_base", "api_key_env"}
 
@@ -94,7 +94,9 @@ def check_idle(output: str) -> None:
 
 
 def _check_idle(path: str) -> None:
-    """Refuse a directory that a process of this machine has signed and that is at work; other machines are not known.
+    """Refuse a directory that a process of this machine has signed and is at work in, or a job nobody waits for.
+
+    The processes of other machines are not known.
 
     Args:
       path: the file with its signature.
@@ -106,6 +108,11 @@ def _check_idle(path: str) -> None:
             f"{path}, which names the run at work there, cannot be read: {' '.join(str(error).split())};"
             " delete it if no run of ours is"
         ) from None
+    if owner.get("job"):
+        raise UsageError(
+            f"{path}: run {owner['run_id']} was submitted with --no-wait as {owner['job']}, {owner['started']};"
+            " wait for it, or delete that file if the job has ended"
+        )
     if owner.get("host") == socket.gethostname() and owner["pid"] != os.getpid() and _alive(owner["pid"]):
         raise UsageError(
             f"{path}: run {owner['run_id']} (process {owner['pid']}, since {owner['started']}) is at work there; wait"
@@ -149,15 +156,17 @@ def _check_reopening(output: str, about: dict[str, Any]) -> None:
 def _changes(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
     """Return the keys that decide about a run's rows and differ; where a model is served does not."""
 
-    def deciding(config: dict[str, Any]) -> dict[str, Any]:
-        models = {
-            stage: {key: value for key, value in model.items() if key not in _NOT_OF_THE_ANSWER}
-            for stage, model in config["models"].items()
-        }
-        return {key: value for key, value in config.items() if key not in _NOT_OF_THE_RESULT} | {"models": models}
-
     one, other = deciding(before), deciding(now)
     return sorted(key for key in one.keys() | other.keys() if one.get(key) != other.get(key))
+
+
+def deciding(config: dict[str, Any]) -> dict[str, Any]:
+    """Return what of a configuration, as JSON, decides about a run's rows: where a model is served does not."""
+    models = {
+        stage: {key: value for key, value in model.items() if key not in _NOT_OF_THE_ANSWER}
+        for stage, model in config.get("models", {}).items()
+    }
+    return {key: value for key, value in config.items() if key not in _NOT_OF_THE_RESULT} | {"models": models}
 
 
 def _check_writable(flag: str, directory: str) -> None:
@@ -178,26 +187,34 @@ def _unusable(flag: str, directory: str, error: Exception) -> UsageError:
     )
 
 
-def take_run(output: str, run_id: str) -> None:
-    """Delete what an earlier run wrote, but its cache, and nothing else that may lie there; then sign the directory."""
+def take_run(output: str, run_id: str, job: str | None = None) -> None:
+    """Delete what an earlier run wrote, but its cache, and nothing else that may lie there; then sign the directory.
+
+    Args:
+      job: the name of the job that goes on without this process; null where this process waits.
+    """
     delete([f"{output}/{SUCCESS}"])  # first, so that a directory half cleared does not pass for complete
     delete([f"{output}/{MANIFEST}"])
     delete_tree(f"{output}/{SCRATCH}")
     for directory in DIRECTORIES:
         delete([path for path in list_files(f"{output}/{directory}/*") if _SHARD.fullmatch(posixpath.basename(path))])
-    sign(f"{output}/{OWNER}", run_id)
+    delete(unnamed_files(output, ()))
+    sign(f"{output}/{OWNER}", run_id, job)
 
 
-def sign(path: str, run_id: str) -> None:
-    """Write down which run and process of which machine is at work in a directory."""
+def sign(path: str, run_id: str, job: str | None = None) -> None:
+    """Write down which run and process of which machine, or which job, is at work in a directory."""
     now = datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")
     owner = {"run_id": run_id, "host": socket.gethostname(), "pid": os.getpid(), "started": now}
-    write_text(path, json.dumps(owner))
+    write_text(path, json.dumps(owner if job is None else {**owner, "job": job}))
 
 
 @contextlib.contextmanager
-def using(paths: Sequence[str], run_id: str) -> Iterator[None]:
+def using(paths: Sequence[str], run_id: str, job: str | None = None) -> Iterator[None]:
     """Sign what nobody else may use as long as the block runs; each path is the file of a signature.
+
+    Args:
+      job: the name of the job that goes on without this process: its last step deletes the signatures.
 
     Raises:
       UsageError: another process has signed since that was checked.
@@ -208,9 +225,12 @@ def using(paths: Sequence[str], run_id: str) -> Iterator[None]:
             _check_idle(path)
         try:
             for path in paths:
-                sign(path, run_id)
+                sign(path, run_id, job)
             yield
-        finally:
+        except BaseException:
+            delete(list(paths))
+            raise
+        if job is None:
             delete(list(paths))
 
 

@@ -13,9 +13,10 @@ from apache_beam.options.pipeline_options import PipelineOptions, StandardOption
 
 from pipelines.doors import Run
 from pipelines.options import UsageError
-from pipelines.run import check_filters, new_run_id, pipeline_of, plan_of, prompts_of
+from pipelines.run import check_filters, new_run_id, plan_of, prompts_of
 from pipelines.rundir import read_manifest, take_run
-from pipelines.workers import LOCAL_RUNNER
+from pipelines.runners import LOCAL_RUNNER
+from pipelines.submit import pipeline_of
 from prompts import PromptSet
 from schemas.config import RunConfig
 from schemas.records import Document, Source

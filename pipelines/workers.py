@@ -11,10 +11,10 @@ from typing import Any, Final
 from apache_beam.options.pipeline_options import PipelineOptions
 
 from pipelines.options import UsageError
+from pipelines.runners import runner_of
 from schemas.config import ModelLimits, RunConfig
 from transforms.llm.rates import Limits
 
-LOCAL_RUNNER: Final = "apache_beam.runners.portability.fn_api_runner.FnApiRunner"
 _FILES_BESIDE_SOCKETS: Final = 100
 
 
@@ -32,7 +32,7 @@ def worker_processes(hint: int | None, options: PipelineOptions) -> int:
     on_each = _processes_a_worker(given)
     if hint is not None:
         return hint
-    if given["direct_running_mode"] == "multi_processing" and _is_local(given):
+    if given["direct_running_mode"] == "multi_processing" and runner_of(given).local:
         return given["direct_num_workers"] or os.cpu_count() or 1
     return max(1, _most_workers(given), given.get("num_workers") or 1) * max(1, on_each)
 
@@ -42,11 +42,7 @@ def work_is_here(options: PipelineOptions) -> bool:
     given = options.get_all_options()
     if given.get("environment_type") == "LOOPBACK":
         return True
-    return _is_local(given) and given["direct_running_mode"] != "multi_processing"
-
-
-def _is_local(given: Mapping[str, Any]) -> bool:
-    return str(given["runner"] or LOCAL_RUNNER).rpartition(".")[2] in ("FnApiRunner", "DirectRunner")
+    return runner_of(given).local and given["direct_running_mode"] != "multi_processing"
 
 
 def _most_workers(given: Mapping[str, Any]) -> int:
@@ -57,11 +53,14 @@ def _most_workers(given: Mapping[str, Any]) -> int:
 
 
 def _processes_a_worker(given: Mapping[str, Any]) -> int:
-    """Return `sdk_worker_parallelism`, which Beam leaves as it was written; 0 where the runner chooses."""
+    """Return the processes of one worker, by `sdk_worker_parallelism`, which Beam leaves as written, and the runner.
+
+    0 where the runner chooses and does not say.
+    """
     written = str(given.get("sdk_worker_parallelism", 1))
     if not (written.isascii() and written.isdigit()):
         raise UsageError(f"--sdk_worker_parallelism={written} must be 0 (the runner chooses) or a number above")
-    return int(written)
+    return int(written) * runner_of(given).processes(given)
 
 
 def budget_of(config: RunConfig, options: PipelineOptions) -> float | None:
@@ -76,7 +75,7 @@ def budget_of(config: RunConfig, options: PipelineOptions) -> float | None:
         return None
     given = options.get_all_options()
     told = _most_workers(given) > 0 and _processes_a_worker(given) > 0
-    if not (config.num_workers_hint or told or _is_local(given) or work_is_here(options)):
+    if not (config.num_workers_hint or told or runner_of(given).local or work_is_here(options)):
         runner = given["runner"]
         raise UsageError(
             f"budget_usd is divided among the workers, and nothing says how many {runner} will have;"

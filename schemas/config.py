@@ -137,6 +137,7 @@ class RunConfig(_Settings):
       state: the directory that remembers runs from night to night, null for a run on its own.
       prompts: a directory whose templates and exemplars replace the shipped ones of the same name.
       concurrency: model requests in flight, over all workers together.
+      timeout_s: seconds at most until a model has answered; a call that takes longer is made again.
       llm_mode: "online" calls the models. "batch" calls none: what the cache lacks is written to `pending/`, for the
         provider's batch API.
       budget_usd: dollars that one invocation may spend on models, over all workers together; null is no limit.
@@ -167,6 +168,7 @@ class RunConfig(_Settings):
     budget_usd: Annotated[float, Field(gt=0)] | None = None
     calls: Calls = "reference"
     concurrency: Annotated[int, Field(ge=1, le=100_000)] = 64
+    timeout_s: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 120
     limits: dict[NonEmpty, ModelLimits] = {}
     prices: dict[NonEmpty, ModelPrice] = {}
     limiter: NonEmpty | None = None

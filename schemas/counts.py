@@ -26,6 +26,12 @@ def metric_name(key: tuple[str, ...]) -> str | None:
     return f"{key[0]}/{key[3]}" if key[1] == "usage" else None
 
 
+def key_of(name: str) -> tuple[str, ...]:
+    """Return the key of a count by its name on dashboards; a usage has no model there."""
+    stage, _, count = name.partition("/")
+    return (stage, count) if count in ("in", *DOORS, "fan_out") else (stage, "usage", "", count)
+
+
 def merge(parts: Any) -> Counts:
     """Add up an iterable of `Counts`: a combiner, so in any order and grouping; nothing gives an empty counter."""
     total: Counts = Counter()

@@ -89,6 +89,7 @@ class CorpusPlan(RowGroups):
       schema: the unified schema of the files.
       clean: the rules that choose the lines of each text that stay, once a document has passed the filters; null takes
         all.
+      forgotten: files with the SHA-256 of ids that must not be read again, in the column `sha256`.
     """
 
     unreadable: tuple[tuple[str, str], ...]
@@ -96,6 +97,7 @@ class CorpusPlan(RowGroups):
     columns: dict[str, str]
     schema: pa.Schema
     clean: C4Limits | None = None
+    forgotten: tuple[str, ...] = ()
 
     @property
     def rows(self) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -12,10 +13,12 @@ import apache_beam as beam
 
 from schemas.config import STAGES
 from schemas.counts import Counts, StageCounts, imbalances, merge, stage_counts, stages_until
-from transforms.files import delete, delete_tree, exists, read_json, write_text
+from transforms.catalog import Part, enter
+from transforms.files import delete, delete_tree, read_json, write_text
 from transforms.ledger import WAITING
 from transforms.llm.usage import FIELDS, Field
-from transforms.output import MANIFEST, OWNER, SCRATCH, SUCCESS, run_in
+from transforms.lock import release
+from transforms.output import MANIFEST, OWNER, SCRATCH, SUCCESS, has_ended, unnamed_files
 from transforms.state import State, confirm, lay_down
 
 STATE: Final = "state"
@@ -35,6 +38,8 @@ class RunFacts:
       run_id: the run's name.
       state: what earlier runs left, to which this one adds once it is complete; null for a run on its own.
       about: the run's configuration, versions and prompt fingerprints, as JSON values.
+      part: what it adds to the catalogue of a root, whose lock its last step gives up; null for a run outside of one.
+      signed: files by which a client that does not wait keeps others out; they go with the run's end.
     """
 
     output: str
@@ -45,6 +50,13 @@ class RunFacts:
     run_id: str
     about: Mapping[str, Any]
     state: State | None = None
+    part: Part | None = None
+    signed: tuple[str, ...] = ()
+
+    @property
+    def known_errors(self) -> int:
+        """How many rows of the input ended as errors before, so that they are no news."""
+        return self.part.known_errors if self.part else 0
 
     @property
     def scratch(self) -> str:
@@ -52,13 +64,17 @@ class RunFacts:
         return f"{self.output}/{SCRATCH}/{self.run_id}"
 
 
-def unfinished(lines: list[StageCounts], max_error_share: float) -> list[str]:
-    """Return why a run is not complete, a sentence each: pending work, or too many errors in a stage."""
+def unfinished(lines: list[StageCounts], max_error_share: float, known_errors: int = 0) -> list[str]:
+    """Return why a run is not complete, a sentence each: pending work, or too many errors in a stage.
+
+    Args:
+      known_errors: how many may come again beside the share.
+    """
     reasons = [f"{line.stage}: {line.pending} pending ({', '.join(line.waiting)})" for line in lines if line.pending]
     reasons.extend(
         f"{line.stage}: {line.errors} of {line.arrived} ended as errors, more than {max_error_share:.0%}"
         for line in lines
-        if line.errors > max_error_share * line.arrived
+        if line.errors > max_error_share * line.arrived + known_errors
     )
     return reasons
 
@@ -119,13 +135,14 @@ def manifest(facts: RunFacts, counts: Counts, written: Mapping[str, int], now: f
     problems += _forgotten(lines, written)
     if problems:
         raise RuntimeError("the run's counts do not add up: " + "; ".join(problems))
+    reasons = unfinished(lines, facts.max_error_share, facts.known_errors)
     return {
         "run_id": facts.run_id,
         **facts.about,
         **({} if facts.state is None else {"earlier": facts.state.figures}),
         "until": facts.until,
-        "complete": facts.until is None and not unfinished(lines, facts.max_error_share),
-        "unfinished": unfinished(lines, facts.max_error_share),
+        "complete": facts.until is None and not reasons,
+        "unfinished": reasons,
         "stages": [line.as_json() for line in lines],
         "usage": usage_table(counts),
         "cost": cost(counts, None if "documents" in written else rows),
@@ -160,13 +177,16 @@ class CommitRun(beam.PTransform):
 
     def expand(self, inputs: Any) -> Any:
         counts, shards = inputs
-        total = counts | "AddCounts" >> beam.CombineGlobally(merge)
+        total = counts | "AddCounts" >> beam.CombineGlobally(merge).without_defaults()
         return (
             total.pipeline
             | "Once" >> beam.Create([None])
             | "Commit"
             >> beam.Map(
-                _commit, facts=self.facts, counts=beam.pvalue.AsSingleton(total), shards=beam.pvalue.AsIter(shards)
+                _commit,
+                facts=self.facts,
+                counts=beam.pvalue.AsSingleton(total, default_value=Counter()),
+                shards=beam.pvalue.AsIter(shards),
             )
         )
 
@@ -175,19 +195,38 @@ def _commit(_: None, facts: RunFacts, counts: Counts, shards: Iterable[tuple[str
     written: dict[str, int] = {}
     for directory, rows in shards:
         written[directory] = written.get(directory, 0) + rows
-    owner = run_in(facts.output)
-    if owner == facts.run_id and not exists(f"{facts.output}/{OWNER}"):
-        return dict(read_json(f"{facts.output}/{MANIFEST}"))  # a runner that tries a step again has come to the end
-    if owner != facts.run_id:
-        raise RuntimeError(f"{facts.output} belongs to the run {owner} by now; {facts.run_id} must not finish there")
+    if has_ended(facts.output, facts.run_id):  # a runner tries the last step again, and perhaps others before it
+        _clear(facts, written, facts.scratch)
+        content = dict(read_json(f"{facts.output}/{MANIFEST}"))
+        _give_up_lock(facts, content)
+        return content
     content = manifest(facts, counts, written, time.time())
     write_text(f"{facts.output}/{MANIFEST}", json.dumps(content, indent=2, ensure_ascii=False) + "\n")
     if content["complete"]:
         if facts.state is not None:
             lay_down(facts.state, facts.run_id, f"{facts.scratch}/{STATE}")
         write_text(f"{facts.output}/{SUCCESS}", "")
-        if facts.state is not None:
+        if facts.part is not None:
+            enter(facts.part, facts.output, content)
+        elif facts.state is not None:
             confirm(facts.state, facts.run_id)
-    delete([f"{facts.output}/{OWNER}"])  # first, as what tells that nothing is left to be done
-    delete_tree(f"{facts.output}/{SCRATCH}")
+    # First, as what tells that nothing is left to be done; from here on no worker gives a file its name.
+    delete([f"{facts.output}/{OWNER}", *facts.signed])
+    _clear(facts, written, f"{facts.output}/{SCRATCH}")
+    _give_up_lock(facts, content)
     return content
+
+
+def _clear(facts: RunFacts, written: Mapping[str, int], scratch: str) -> None:
+    """Delete what the run needed until its end, and what its workers that died have left beside its shards."""
+    delete(unnamed_files(facts.output, written))
+    delete_tree(scratch)
+
+
+def _give_up_lock(facts: RunFacts, content: Mapping[str, Any]) -> None:
+    """Let the next refresh of the root begin: here and not in the client, who may be gone.
+
+    But where requests are pending the client waits for batches, and for the round that follows.
+    """
+    if facts.part is not None and not content["rows"].get("pending"):
+        release(facts.part.root, facts.run_id)

@@ -21,6 +21,7 @@ from schemas.records import (
     to_table,
 )
 from transforms.files import ShardKey, open_parquet, read_batches, replacing, run_metadata, shard_count, shard_path
+from transforms.output import check_at_work, has_ended
 from transforms.text.c4 import clean
 
 VERDICTS: Final = "webscale_rl"
@@ -108,13 +109,13 @@ class WriteDocuments(beam.PTransform):
         layout = (
             selections
             | "Sizes" >> beam.Map(lambda selection: (selection.group, int(selection.rows[0]), len(selection.rows)))
-            | "Layout" >> beam.CombineGlobally(_Layout())
+            | "Layout" >> beam.CombineGlobally(_Layout()).without_defaults()
         )
         seed = selections.pipeline | "Seed" >> beam.Create([None])
         return (
             (selections, seed)
             | "WithSeed" >> beam.Flatten()
-            | "Split" >> beam.FlatMap(split_selection, layout=beam.pvalue.AsSingleton(layout))
+            | "Split" >> beam.FlatMap(split_selection, layout=beam.pvalue.AsSingleton(layout, default_value=_NOTHING))
             | "GroupShards" >> beam.GroupByKey()
             | "WriteShard" >> beam.Map(_write_documents, plan=self.plan, output=self.output, run_id=self.run_id)
         )
@@ -142,6 +143,9 @@ class _Layout(beam.CombineFn):
         return sizes[:, 0], np.concatenate([[0], np.cumsum(sizes[:, 1])])
 
 
+_NOTHING: Final[Layout] = _Layout().extract_output([])
+
+
 def split_selection(selection: Selection | None, layout: Layout) -> Iterator[tuple[ShardKey, Selection | None]]:
     """Cut a selection where shards end: shard k holds the k-th of equal ranges of the kept documents.
 
@@ -167,6 +171,8 @@ def _write_documents(
 ) -> tuple[str, int]:
     key, parts = element
     selections = merged([part for part in parts if part is not None])
+    if has_ended(output, run_id):  # a runner that tries a step again after the last one: the shard is there
+        return key[0], sum(len(selection.rows) for selection in selections)
     schema = plan.schema.append(pa.field(VERDICTS, pa.struct(list(arrow_schema(DocumentVerdicts)))))
     schema = schema.with_metadata(run_metadata(run_id))
     rows = 0
@@ -175,6 +181,7 @@ def _write_documents(
             for table in _documents(plan, plan.group(selection.group), selection):
                 writer.write_table(table.cast(schema))
                 rows += table.num_rows
+        check_at_work(output, run_id)
     return key[0], rows
 
 

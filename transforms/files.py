@@ -182,10 +182,16 @@ def read_lines(path: str) -> Iterator[bytes]:
 
 def list_files(pattern: str) -> list[str]:
     """Return the paths that match a glob, sorted; none is an empty list. `**` is any number of directories, or none."""
+    return sorted(list_updates(pattern))
+
+
+def list_updates(pattern: str) -> dict[str, tuple[int, float]]:
+    """Return (bytes, when it was updated, in seconds since 1970) of the files that match a glob, by their paths."""
     # Beam's ** between slashes is one directory at least.
     patterns = list(dict.fromkeys([pattern, pattern.replace("/**/", "/")]))
     with reaching("list", pattern):
-        return sorted({entry.path for result in FileSystems.match(patterns) for entry in result.metadata_list})
+        found = [entry for result in FileSystems.match(patterns) for entry in result.metadata_list]
+    return {entry.path: (entry.size_in_bytes, entry.last_updated_in_seconds) for entry in found}
 
 
 def exists(path: str) -> bool:

@@ -138,23 +138,22 @@ def together(label: str, collections: list[Any]) -> Any:
 
 
 class FindComponents(beam.PTransform):
-    """((band, partition), blob) -> one `Components`."""
+    """((band, partition), blob) -> one `Components`; none where there is no blob."""
 
     def expand(self, blobs: Any) -> Any:
         return (
             blobs
             | "GroupBands" >> beam.GroupByKey()
             | "StarEdges" >> beam.FlatMap(_edges_of)
-            | "Components" >> beam.CombineGlobally(_Join())
+            | "Components" >> beam.CombineGlobally(_Join()).without_defaults()
         )
 
 
 def _edges_of(group: tuple[tuple[int, int], Iterable[Blob]]) -> Iterator[tuple[bool, Ordinals, Ordinals]]:
     (band, _), blobs = group
     keys, ordinals = zip(*map(unpack, blobs), strict=True)
-    members, roots = star_edges(np.concatenate(keys), np.concatenate(ordinals))
-    if len(members):
-        yield band == EXACT, members, roots
+    # Also where there are none, so that there are components, with figures of zero, wherever there is a document.
+    yield (band == EXACT, *star_edges(np.concatenate(keys), np.concatenate(ordinals)))
 
 
 class _Join(beam.CombineFn):

@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 
 from schemas.config import Columns
 from schemas.elements import Batch, CorpusPlan, RowGroup
-from schemas.records import Failed, Rejected, Source
+from schemas.records import Failed, Rejected, Source, text_hashes
 from transforms.files import BATCH_BYTES, document_table, open_parquet, read_rows
 from transforms.ledger import SIDE_DOORS, Doors, LedgerDoFn, doors
 from transforms.storage import StorageError
@@ -28,6 +28,10 @@ class CorpusError(ValueError):
     """The corpus cannot be read as configured; the message names the file, the column and the remedy."""
 
 
+class UnreadableError(CorpusError):
+    """None of the files can be read."""
+
+
 def plan_corpus(paths: Sequence[str], columns: Columns, sample: int | None = None, *, whole: bool = True) -> CorpusPlan:
     """Read the footers of all files and lay out the row groups.
 
@@ -38,7 +42,8 @@ def plan_corpus(paths: Sequence[str], columns: Columns, sample: int | None = Non
       whole: whether the run writes all columns (`documents/`); otherwise the types of those it does not use are free.
 
     Raises:
-      CorpusError: no file can be read; a column is missing, has an unusable type, or the files disagree about its type.
+      UnreadableError: no file can be read.
+      CorpusError: a column is missing, has an unusable type, or the files disagree about its type.
       StorageError: a store cannot be reached, or refuses.
     """
     with ThreadPoolExecutor(_FOOTER_THREADS) as pool:
@@ -47,7 +52,7 @@ def plan_corpus(paths: Sequence[str], columns: Columns, sample: int | None = Non
     unreadable = tuple((path, footer) for path, footer in zip(paths, footers, strict=True) if isinstance(footer, str))
     if not readable:
         path, message = unreadable[0]
-        raise CorpusError(f"none of the {len(paths)} input files can be read; {path}: {message}")
+        raise UnreadableError(f"none of the {len(paths)} input files can be read; {path}: {message}")
     schema = unify([(path, footer[0]) for path, footer in readable], columns, whole=whole)
     sizes = [(i, number, rows) for i, (_, (_, groups)) in enumerate(readable) for number, rows in enumerate(groups)]
     first_row = np.concatenate([[0], np.cumsum([rows for _, _, rows in sizes], dtype=np.int64)]).astype(np.int64)
@@ -156,8 +161,8 @@ class ReadCorpus(beam.PTransform):
     """Read the planned row groups.
 
     Output: `Doors` whose kept elements are `Batch`es: documents with an id and a text that is not blank, the columns of
-    `DOCUMENT_COLUMNS`. Rejected: `null_id`, `null_text`, `empty_text`. Errors: `unreadable_file`, `unreadable_rows`
-    (one a document), `invalid_utf8`.
+    `DOCUMENT_COLUMNS`. Rejected: `null_id`, `null_text`, `empty_text`, `forgotten`. Errors: `unreadable_file`,
+    `unreadable_rows` (one a document), `invalid_utf8`.
     """
 
     def __init__(self, plan: CorpusPlan) -> None:
@@ -185,6 +190,7 @@ class _ReadRowGroup(LedgerDoFn):
 
     def setup(self) -> None:
         check_versions(self.versions)  # here, because this is the first that a worker does of a run
+        self.forgotten = forgotten_ids(self.plan.forgotten)
 
     def process(self, unit: int) -> Iterator[Any]:
         if unit < 0:
@@ -241,7 +247,7 @@ class _ReadRowGroup(LedgerDoFn):
             self.ledger.fail([Failed(None, None, self.stage, "invalid_utf8", message, 1, source)])
         if garbled:
             rows, raw = np.delete(rows, list(garbled)), raw.take(np.delete(np.arange(raw.num_rows), list(garbled)))
-        if absent := _missing(raw):
+        if absent := _missing(raw, self.forgotten):
             places = np.array(list(absent))
             self.ledger.reject(
                 [
@@ -277,14 +283,27 @@ def _garbled(raw: pa.Table) -> dict[int, str]:
         return found
 
 
-def _missing(raw: pa.Table) -> dict[int, str]:
-    """Return the places of the rows that are no documents, each with the reason."""
+def _missing(raw: pa.Table, forgotten: frozenset[str]) -> dict[int, str]:
+    """Return the places of the rows that are no documents, or must not be, each with the reason."""
     # What begins with a letter, a digit or a mark of ASCII is not blank: few texts are left to be looked at one by one.
     plain = pc.and_(pc.is_valid(raw["id"]), pc.fill_null(pc.match_substring_regex(raw["text"], "^[!-~]"), False))
     suspects = np.flatnonzero(~plain.to_numpy())
     rows = raw.select(["id", "text"]).take(suspects).to_pylist()
     reasons = {place: missing(row["id"], row["text"]) for place, row in zip(suspects.tolist(), rows, strict=True)}
-    return {place: reason for place, reason in reasons.items() if reason}
+    found = {place: reason for place, reason in reasons.items() if reason}
+    if forgotten:
+        hashes = text_hashes(pa.chunked_array([pc.fill_null(chunk, "") for chunk in raw["id"].chunks], pa.string()))
+        found = {place: "forgotten" for place, sha256 in enumerate(hashes) if sha256 in forgotten} | found
+    return found
+
+
+def forgotten_ids(paths: Sequence[str]) -> frozenset[str]:
+    """Return the SHA-256 of the ids that must not be read again, in hexadecimal."""
+    found: set[str] = set()
+    for path in paths:
+        with open_parquet(path) as file:
+            found.update(file.read(["sha256"])["sha256"].to_pylist())
+    return frozenset(found)
 
 
 def missing(doc_id: str | None, text: str | None) -> str | None:

@@ -3,6 +3,7 @@
 `STATE/RUN_ID/` holds `documents/` and `questions/`, `run.json`, which names the run's output, and `_SUCCESS`, which
 comes last. A run without it counts only when its output is complete, for then it died between the two; so a crashed run
 leaves nothing that a later one would see. Running again in an output first forgets what that output had left.
+Where there is a catalogue, it says which runs count, and nothing else does.
 """
 
 from __future__ import annotations
@@ -105,37 +106,27 @@ class State:
         return {"runs": len(self.runs), "documents": self.documents.rows, "questions": self.questions.rows}
 
 
-def open_state(directory: str, output: str, permutations: int) -> State:
+def open_state(directory: str, output: str, permutations: int, listed: Sequence[str] | None = None) -> State:
     """Read what earlier runs left: their names and the footers of their files.
 
     Args:
       directory: of the state, local or on a bucket; it need not exist.
       output: of the run that is to start.
       permutations: minima that it will compare.
+      listed: the runs that count, oldest first; null takes those that are complete.
 
     Raises:
       StateError: a file is missing or damaged, its signatures are of another version or too short, an output is not
         what the state knows, or the output's run is not the latest.
     """
     directory, output = directory.rstrip("/"), absolute(output)
-    replaced = _made(output, output)
-    runs, own = [], ""
-    for run, left in _left(directory):
-        if left["output"] == output or run == replaced:
-            own = run if _counts(directory, run, left) else own
-        elif _committed(directory, run, left):
-            if left["permutations"] != permutations:
-                raise StateError(
-                    f"{directory}/{run} has signatures of {left['permutations']} hashes, and dedup.bands x dedup.rows"
-                    f" is {permutations}: choose bands and rows whose product is {left['permutations']}, or name"
-                    " another --state"
-                )
-            runs.append(run)
-    if own and runs and runs[-1] > own:
-        raise StateError(
-            f"{output} is not the last run of {directory}, {runs[-1]} goes on from it: name another --output, where"
-            " what ended as an error comes again by itself"
-        )
+    replaced = None
+    if listed is None:
+        replaced, runs = _completed(directory, output, permutations)
+    else:
+        runs = list(listed)
+        for run in runs:
+            _check(directory, run, _described(f"{directory}/{run}/{_RUN}"), permutations)
     return State(
         directory,
         output,
@@ -145,6 +136,24 @@ def open_state(directory: str, output: str, permutations: int) -> State:
         _shelf([path for run in runs for path in list_files(f"{directory}/{run}/documents/*.parquet")]),
         _shelf([path for run in runs for path in list_files(f"{directory}/{run}/questions/*.parquet")]),
     )
+
+
+def _completed(directory: str, output: str, permutations: int) -> tuple[str | None, list[str]]:
+    """Return the run that an output holds, null for none, and the complete runs of all others."""
+    replaced = _made(output, output)
+    runs, own = [], ""
+    for run, left in _left(directory):
+        if left["output"] == output or run == replaced:
+            own = run if _counts(directory, run, left) else own
+        elif _committed(directory, run, left):
+            _check(directory, run, left, permutations)
+            runs.append(run)
+    if own and runs and runs[-1] > own:
+        raise StateError(
+            f"{output} is not the last run of {directory}, {runs[-1]} goes on from it: name another --output, where"
+            " what ended as an error comes again by itself"
+        )
+    return replaced, runs
 
 
 def absolute(path: str) -> str:
@@ -162,24 +171,29 @@ def _left(directory: str) -> Iterator[tuple[str, dict[str, Any]]]:
                 f"{place} lacks its {_RUN}; restore it, or delete {place}, whose documents may then come again"
             )
     for path in described:
-        try:
-            left = read_json(path)
-            if left["minhash"] != FINGERPRINT:
-                raise StateError(
-                    f"{path}: its signatures were made by other hash functions ({left['minhash']}, ours are"
-                    f" {FINGERPRINT}); name another --state, or go on with the version that made it"
-                )
-            left["output"], left["files"], left["permutations"]
-        except (OSError, BeamIOError, KeyError, TypeError, json.JSONDecodeError) as error:
+        yield posixpath.basename(posixpath.dirname(path)), _described(path)
+
+
+def _described(path: str) -> dict[str, Any]:
+    """Return the content of a run.json."""
+    try:
+        left: dict[str, Any] = read_json(path)
+        if left["minhash"] != FINGERPRINT:
             raise StateError(
-                f"{path} cannot be read: {type(error).__name__} {' '.join(str(error).split())}; restore it, or delete"
-                f" {posixpath.dirname(path)}, whose documents may then come again"
-            ) from None
-        yield posixpath.basename(posixpath.dirname(path)), left
+                f"{path}: its signatures were made by other hash functions ({left['minhash']}, ours are"
+                f" {FINGERPRINT}); name another --state, or go on with the version that made it"
+            )
+        left["output"], left["files"], left["permutations"]
+    except (OSError, BeamIOError, KeyError, TypeError, json.JSONDecodeError) as error:
+        raise StateError(
+            f"{path} cannot be read: {type(error).__name__} {' '.join(str(error).split())}; restore it, or delete"
+            f" {posixpath.dirname(path)}, whose documents may then come again"
+        ) from None
+    return left
 
 
 def _committed(directory: str, run: str, left: dict[str, Any]) -> bool:
-    """Return whether a run counts, and check that what it left and what it made are there still."""
+    """Return whether a run counts, and check that what it made is there still."""
     if not _counts(directory, run, left):
         return False
     if _made(left["output"], f"{directory}/{run}") not in (None, run):
@@ -187,13 +201,23 @@ def _committed(directory: str, run: str, left: dict[str, Any]) -> bool:
             f"{left['output']} was made again without --state {directory}: delete {directory}/{run}, and what is no"
             " longer there comes again"
         )
+    return True
+
+
+def _check(directory: str, run: str, left: dict[str, Any], permutations: int) -> None:
+    """Check that what a run has left is there and can be compared with."""
+    if left["permutations"] != permutations:
+        raise StateError(
+            f"{directory}/{run} has signatures of {left['permutations']} hashes, and dedup.bands x dedup.rows"
+            f" is {permutations}: choose bands and rows whose product is {left['permutations']}, or name"
+            " another --state"
+        )
     for name in left["files"]:
         if not exists(f"{directory}/{run}/{name}"):
             raise StateError(
                 f"{directory}/{run} lacks its file {name}; restore it, or delete {directory}/{run}, whose documents may"
                 " then come again"
             )
-    return True
 
 
 def _counts(directory: str, run: str, left: dict[str, Any]) -> bool:

@@ -12,9 +12,6 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Final
 
-from apache_beam.io.filesystem import BeamIOError
-from apache_beam.io.filesystems import FileSystems
-
 SCHEME: Final = "gs://"
 PATIENCE_S: Final = 150.0
 """How long our own calls to a store are tried again, so that an outage of two minutes is sat out."""
@@ -64,6 +61,7 @@ def _prepare() -> None:
         import google.auth
         import google.cloud.storage
         import google_auth_httplib2  # noqa: F401 - without it Beam's filesystem asks as nobody
+        from apache_beam.io.filesystems import FileSystems  # here, since the client of models does without Beam
         from google.auth.exceptions import GoogleAuthError
 
         FileSystems.get_filesystem(SCHEME)
@@ -113,7 +111,8 @@ def fetch_at_least(stream: Any, size: int) -> None:
 def finishing(stream: Any) -> Iterator[Any]:
     """End the upload of an object with the block, for good: one that fails or is broken off is not taken up again.
 
-    The client library's writer tries once more when it is collected: it could appear after its failure was told.
+    The client library's writer tries once more when it is collected: the object could appear after its failure was
+    told.
     """
     try:
         with stream:
@@ -153,8 +152,8 @@ def _cause(error: object) -> object:
     from google.cloud.storage.exceptions import InvalidResponse
 
     while True:
-        if isinstance(error, BeamIOError) and error.exception_details:
-            error = next(iter(error.exception_details.values()))
+        if details := getattr(error, "exception_details", None):  # of a BeamIOError
+            error = next(iter(details.values()))
         elif isinstance(error, RetryError) and error.cause is not None:
             error = error.cause
         elif isinstance(error, InvalidResponse):

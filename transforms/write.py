@@ -10,9 +10,11 @@ import apache_beam as beam
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 from schemas.records import Failed, Pair, Pending, Rejected, Superseded, arrow_schema
-from transforms.files import ShardKey, run_metadata, shard_count, shard_path, write_parquet
+from transforms.files import ShardKey, replacing, run_metadata, shard_count, shard_path
+from transforms.output import check_at_work, has_ended
 
 OUTPUTS: Final[Mapping[str, pa.Schema]] = {
     "qa": arrow_schema(Pair),
@@ -39,22 +41,31 @@ class WriteRecords(beam.PTransform):
     least one shard, and only an output without rows has an empty one.
 
     Args:
+      output: the run's directory, which says whether the run is at work.
+      run_id: the run.
       directories: the columns of each; a hash in hexadecimal (`id`, `pair_id`, ...) or a `source` names its rows.
+      within: where the directories are; the output itself when null.
       row_group_size: rows of a row group; null leaves it to Parquet.
     """
 
     def __init__(
-        self, output: str, run_id: str, directories: Mapping[str, pa.Schema], row_group_size: int | None = None
+        self,
+        output: str,
+        run_id: str,
+        directories: Mapping[str, pa.Schema],
+        within: str | None = None,
+        row_group_size: int | None = None,
     ) -> None:
         super().__init__()
         self.output = output
         self.run_id = run_id
         self.directories = directories
+        self.within = within or output
         self.row_group_size = row_group_size
 
     def expand(self, tables: Any) -> Any:
         seeds = tables.pipeline | "Seeds" >> beam.Create(
-            [(directory, schema.empty_table()) for directory, schema in self.directories.items()]
+            [(directory, schema.empty_table()) for directory, schema in self.directories.items()], reshuffle=False
         )
         packed = (tables, seeds) | "WithSeeds" >> beam.Flatten() | "Pack" >> beam.Map(lambda kv: (kv[0], pack(kv[1])))
         rows = packed | "Sizes" >> beam.Map(lambda kv: (kv[0], kv[1][0])) | "Rows" >> beam.CombinePerKey(sum)
@@ -68,10 +79,12 @@ class WriteRecords(beam.PTransform):
     def _write(self, element: tuple[ShardKey, Iterable[bytes]]) -> tuple[str, int]:
         key, blobs = element
         table = sort_rows(pa.concat_tables([unpack(blob) for blob in blobs]))
-        path = shard_path(self.output, key)
-        write_parquet(
-            path, table.replace_schema_metadata(run_metadata(self.run_id)), row_group_size=self.row_group_size
-        )
+        if has_ended(self.output, self.run_id):
+            return key[0], table.num_rows  # a runner that tries a step again after the last one: the shard is there
+        table = table.replace_schema_metadata(run_metadata(self.run_id))
+        with replacing(shard_path(self.within, key)) as stream:
+            pq.write_table(table, stream, compression="zstd", row_group_size=self.row_group_size)
+            check_at_work(self.output, self.run_id)
         return key[0], table.num_rows
 
 

@@ -136,6 +136,24 @@ def test_online_only_what_was_in_flight_is_asked_again(tmp_path: Path) -> None:
     assert replayed > 0, "no kill fell into the work"
 
 
+def test_a_run_that_a_scheduler_stops_says_so_and_goes_on_from_the_cache(tmp_path: Path) -> None:
+    corpus, output, log = prose_corpus(tmp_path, 40), tmp_path / "run", tmp_path / "calls.jsonl"
+    with server_process(log, "--latency", "0.1") as url:
+        flags = ["--input", corpus, "--output", str(output), "--model", "openai/test", "--api-base", url]
+        command = [sys.executable, "-m", "pipelines.build_qa", *flags, "--concurrency", str(CONCURRENCY)]
+        with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True) as process:
+            deadline = time.monotonic() + 60
+            while not (list(output.glob("cache/*")) or process.poll() is not None):
+                assert time.monotonic() < deadline, "no answer came within a minute"
+                time.sleep(0.01)
+            process.terminate()
+            _, said = process.communicate(timeout=60)
+        assert process.returncode == 130
+        assert said.splitlines()[-1] == "webscale-rl: interrupted; the same command goes on from the cache"
+        finish(command, output)
+    assert sum(row["cache_hits"] for row in manifest_of(output)["usage"]) > 0
+
+
 def test_in_batches_nothing_is_sent_again(tmp_path: Path) -> None:
     corpus, output, log = prose_corpus(tmp_path, 12), tmp_path / "run", tmp_path / "calls.jsonl"
     with server_process(log, "--batch-seconds", "2", "--batch-hold", "0.7") as url:

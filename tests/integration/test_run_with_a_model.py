@@ -80,6 +80,15 @@ def test_nonsense_now_and_then_leaves_the_others_unharmed(tmp_path: Path) -> Non
     assert stages_of(output)["questions"]["kept"] > 20
 
 
+def test_a_call_that_takes_longer_than_it_may_is_made_again(tmp_path: Path) -> None:
+    (tmp_path / "c.yaml").write_text("timeout_s: 0.3")
+    corpus, output = prose_corpus(tmp_path, 10), tmp_path / "run"
+    with ModelServer(Behaviour(faults={"timeout": 0.2}, hold_s=60.0)) as server:
+        assert run(corpus, output, server, "--config", str(tmp_path / "c.yaml")) == 0
+    assert sum(row["failed_calls"].get("timeout", 0) for row in manifest_of(output)["usage"]) > 0
+    nothing_lost(output)
+
+
 def test_errors_are_retried_and_nothing_else(tmp_path: Path) -> None:
     corpus, output = prose_corpus(tmp_path, 60), tmp_path / "run"
     config = tmp_path / "run.yaml"

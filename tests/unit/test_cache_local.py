@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.caches import ENTRY, Clock, key, put
-from transforms.llm.cache import CacheError
+from transforms.llm.cache import CacheError, check_cache
 from transforms.llm.cache.local import LocalCache
 from transforms.llm.requests import Completion
 
@@ -27,6 +27,18 @@ def test_returns_what_was_put_and_nothing_else(tmp_path: Path) -> None:
     assert cache.get(key(2)) is None
     cache.close()
     assert LocalCache(str(tmp_path / "new" / "cache")).get(key(1)) == ENTRY
+
+
+def test_a_directory_can_be_checked(tmp_path: Path) -> None:
+    check_cache(str(tmp_path / "new" / "cache"))
+    assert list((tmp_path / "new" / "cache").iterdir()) == []
+
+
+def test_a_place_that_can_be_no_directory_is_one_clear_line(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("taken")
+    with pytest.raises(CacheError, match=r"cannot write the cache of model answers .*file/cache") as caught:
+        check_cache(str(tmp_path / "file" / "cache"))
+    assert "\n" not in str(caught.value)
 
 
 def test_an_invalid_answer_is_kept_and_never_replayed(tmp_path: Path) -> None:

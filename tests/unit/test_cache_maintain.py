@@ -19,7 +19,7 @@ from transforms.llm.cache import CacheError, Segments, open_cache, open_segments
 from transforms.llm.cache.directory import Directory
 from transforms.llm.cache.lines import encode
 from transforms.llm.cache.local import LocalCache
-from transforms.llm.cache.maintain import Damage, Pruned, damages, holdings, prune
+from transforms.llm.cache.maintain import Damage, Pruned, damages, holdings, prune, remove_answers
 from transforms.llm.cache.segments import Segment
 from transforms.llm.requests import Completion
 
@@ -304,3 +304,40 @@ def test_wrong_usage_is_one_line(arguments: list[str], message: str, capsys: pyt
     assert webscale_rl("cache", *arguments) == 2
     said = capsys.readouterr().err
     assert message in said and said.count("\n") == 1
+
+
+def test_answers_are_taken_out_by_their_keys(segments: Segments) -> None:
+    segments.add(lines((1, ENTRY), (1, INVALID), (2, OTHER), (0, FLIPPED)))
+    segments.add(lines((1, ENTRY)))
+    untouched = segments.add(lines((3, OTHER), (0, FLIPPED)))
+    assert remove_answers(segments, {key(1), key(4)}) == 3
+    assert answers(segments) == {"2": OTHER, "3": OTHER}
+    assert untouched in segments.listed() and len(segments.listed()) == 2
+    assert [damage.segment for damage in damages(segments)] == [untouched.name], "whose line that was nobody can tell"
+    assert remove_answers(segments, {key(1), key(4)}) == 0
+
+
+def test_answers_are_not_taken_out_of_what_a_run_appends_to(tmp_path: Path) -> None:
+    cache = LocalCache(str(tmp_path))
+    put(cache, key(1), ENTRY)
+    with pytest.raises(CacheError, match=r"is in use.*; wait for that process"):
+        remove_answers(open_segments(str(tmp_path)), {key(1)})
+    assert remove_answers(open_segments(str(tmp_path)), {key(2)}) == 0
+    assert cache.get(key(1)) == ENTRY
+    cache.close()
+
+
+def test_what_stays_is_split_as_large_as_a_segment_should_be(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Directory, "segment_bytes", len(encode(key(1), ENTRY)))
+    segments = open_segments(str(tmp_path))
+    segments.add(lines(*((number, ENTRY) for number in range(1, 6))))
+    assert remove_answers(segments, {key(1)}) == 1
+    assert len(segments.listed()) == len(answers(segments)) == 4
+
+
+def test_a_run_is_no_cache(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "manifest.json").write_text("{}")
+    assert webscale_rl("cache", "stats", str(tmp_path)) == 2
+    assert capsys.readouterr().err == (
+        f"webscale-rl: {tmp_path} is a run's --output; name its cache, {tmp_path}/cache\n"
+    )

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from schemas.counts import Counts
-from transforms.commit import RunFacts, cost, manifest, usage_table
+from transforms.commit import RunFacts, _commit, cost, manifest, usage_table
+from transforms.output import OWNER
 
 
 def facts(**changes: Any) -> RunFacts:
@@ -107,3 +111,54 @@ def test_cost_is_what_was_paid_now_and_before_per_kept_pair() -> None:
         "replayed_usd": 0,
         "usd_per_kept_pair": None,
     }
+
+
+SHARDS = [("documents", 60), ("documents", 40), ("rejected", 0), ("errors", 0)]
+TEMPORARY = "part-00000-of-00001.parquet.0123456789abcdef0123456789abcdef.tmp"
+
+
+def at_work(output: Path, *files: str) -> RunFacts:
+    """Return the facts of a run whose directory is as its workers leave it, with some more files."""
+    for name in (OWNER, *files):
+        (output / name).parent.mkdir(parents=True, exist_ok=True)
+        (output / name).write_text(json.dumps({"run_id": "run"}), encoding="utf-8")
+    return facts(output=str(output))
+
+
+def files_in(output: Path) -> set[str]:
+    return {str(path.relative_to(output)) for path in output.rglob("*") if path.is_file()}
+
+
+def test_nothing_is_left_of_workers_that_died(tmp_path: Path) -> None:
+    stays = {"documents/part-00000-of-00001.parquet", "documents/part-mine.tmp", "cache/1.jsonl.tmp", "qa/part-1.tmp"}
+    goes = {f"documents/{TEMPORARY}", f"errors/{TEMPORARY}", "scratch/run/documents/a.parquet", "scratch/earlier/b"}
+    goes.add("manifest.json.0123456789abcdef0123456789abcdef.tmp")
+    _commit(None, at_work(tmp_path, *stays, *goes), counts(), SHARDS)
+    assert files_in(tmp_path) == {*stays, "manifest.json"}
+
+
+def test_the_last_step_again_clears_what_was_made_again_for_it(tmp_path: Path) -> None:
+    run = at_work(tmp_path)
+    first = _commit(None, run, counts(), SHARDS)
+    for name in (f"errors/{TEMPORARY}", "scratch/run/documents/a.parquet", "scratch/later/owner"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    assert _commit(None, run, Counter(), []) == first | {"wall_seconds": first["wall_seconds"]}
+    assert files_in(tmp_path) == {"manifest.json", f"errors/{TEMPORARY}", "scratch/later/owner"}
+
+
+def test_a_run_whose_directory_is_anothers_ends_without_a_trace(tmp_path: Path) -> None:
+    at_work(tmp_path)
+    before = files_in(tmp_path)
+    with pytest.raises(RuntimeError, match="belongs to the run run by now; older must not write there"):
+        _commit(None, facts(output=str(tmp_path), run_id="older"), counts(), SHARDS)
+    assert files_in(tmp_path) == before
+
+
+def test_the_last_step_takes_the_signatures_of_a_client_that_did_not_wait(tmp_path: Path) -> None:
+    signed, others = tmp_path / "state" / "in_use.json", tmp_path / "state" / "run.json"
+    signed.parent.mkdir()
+    signed.touch(), others.touch()
+    run = at_work(tmp_path / "out")
+    _commit(None, dataclasses.replace(run, signed=(str(signed),)), counts(), SHARDS)
+    assert others.exists() and not signed.exists()

@@ -7,12 +7,28 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.counts import Counts, StageCounts, imbalances, merge, stage_counts, stages_until
+from schemas.counts import (
+    DOORS,
+    Counts,
+    StageCounts,
+    imbalances,
+    key_of,
+    merge,
+    metric_name,
+    stage_counts,
+    stages_until,
+)
 
 
 def line(stage: str, arrived: int, kept: int, **more: int) -> StageCounts:
     doors = {"rejected": 0, "errors": 0, "pending": 0} | more
     return StageCounts(stage, "document", arrived, kept, **doors, reasons={}, failures={})
+
+
+def test_a_count_is_known_again_by_its_name_on_dashboards() -> None:
+    for key in [("screen", "in"), ("classify", "fan_out"), *(("judge", door) for door in DOORS)]:
+        assert key_of(metric_name(key) or "") == key
+    assert key_of(metric_name(("judge", "usage", "openai/a", "calls")) or "") == ("judge", "usage", "", "calls")
 
 
 def test_a_stage_line_holds_its_own_counts_only() -> None:

@@ -6,7 +6,10 @@ import io
 import threading
 import time
 from collections import Counter
+from types import SimpleNamespace
+from typing import Any
 
+import apache_beam as beam
 import pytest
 from apache_beam.options.pipeline_options import PipelineOptions
 from rich.console import Console
@@ -16,6 +19,7 @@ from pipelines.progress import (
     Outlook,
     Recent,
     board,
+    counts_of,
     duration,
     figures,
     forecast,
@@ -27,8 +31,9 @@ from pipelines.progress import (
     watch,
 )
 from pipelines.workers import work_is_here
-from schemas.counts import Counts
-from transforms.ledger import PROGRESS
+from schemas.counts import Counts, metric_name
+from tests.support import RUNNER
+from transforms.ledger import PROGRESS, Ledger
 from transforms.llm.usage import CALLS
 
 STAGES = ("read", "filter", "dedup", "screen", "classify", "generate")
@@ -285,3 +290,75 @@ def test_a_dumb_terminal_has_lines(monkeypatch: pytest.MonkeyPatch) -> None:
 )
 def test_where_the_work_is(flags: list[str], here: bool) -> None:
     assert work_is_here(PipelineOptions(flags)) is here
+
+
+class Job:
+    """The result of a job that counts elsewhere; like a portable one it repeats what it was told first."""
+
+    def __init__(self, told: list[Counts]) -> None:
+        self.told = told
+        self.first: Counts | None = None
+
+    def metrics(self) -> Job:
+        if self.first is None:
+            self.first = self.told[0]
+        return self
+
+    def query(self, _: object) -> dict[str, list[Any]]:
+        assert self.first is not None
+        return {
+            "counters": [
+                SimpleNamespace(key=SimpleNamespace(metric=SimpleNamespace(name=metric_name(key))), result=n)
+                for key, n in self.first.items()
+            ]
+        }
+
+
+def test_what_is_counted_elsewhere_is_asked_of_the_runner_every_five_seconds() -> None:
+    clock, job = Clock(), Job([screened(0)])
+    recent = Recent(clock)
+    recent.follow(job)
+    assert recent.look()[-1].counts == screened(0)
+    job.told[0] = screened(45) + Counter({("screen", "usage", "m", "prompt_tokens"): 9})
+    clock.now += 4
+    assert recent.look()[-1].counts == screened(0)
+    clock.now += 1
+    moments = recent.look()
+    assert plain_line(ELSEWHERE, moments) == (
+        "[   5.0 s] read 100 > filter 90 > dedup 85 > screen 45, 9 tokens in, 0 out, ETA -"
+    )
+
+
+def test_what_is_counted_here_is_not_asked_of_the_runner() -> None:
+    recent = Recent(Clock())
+    recent.follow(Job([screened(80)]))
+    PROGRESS.add(screened(3))
+    assert recent.look()[-1].counts == screened(3)
+
+
+class Mute:
+    def metrics(self) -> None:
+        raise ConnectionError("the job server has gone")
+
+
+def test_a_runner_that_says_nothing_is_no_failure() -> None:
+    assert counts_of(Mute()) == Counter()
+    recent = Recent(Clock())
+    recent.follow(Mute())
+    assert plain_line(ELSEWHERE, recent.look()) == "[   0.0 s] progress is in the runner's counters (webscale_rl)"
+
+
+class Counting(beam.DoFn):
+    def process(self, n: int) -> None:
+        ledger = Ledger("screen")
+        ledger.count("in", n)
+        ledger.count("kept", n)
+        list(ledger.close())
+
+
+def test_the_counters_of_a_real_result_are_known_again() -> None:
+    pipeline = beam.Pipeline(runner=RUNNER, options=PipelineOptions([]))
+    pipeline | beam.Create([3, 4]) | beam.ParDo(Counting())
+    result = pipeline.run()
+    result.wait_until_finish()
+    assert counts_of(result) == Counter({("screen", "in"): 7, ("screen", "kept"): 7})

@@ -21,11 +21,11 @@ MAY_IMPORT = {
 }
 STAGES = {
     "read", "heuristics", "dedup", "spill", "documents", "screen", "classify", "generate", "checks", "judge", "pairs",
-    "questions", "remember", "unchanged", "write", "commit",
+    "questions", "remember", "unchanged", "write", "commit", "lineage",
 }  # fmt: skip
 SHARED = {
-    "fasttext_model", "files", "language", "ledger", "llm", "minhash", "near_duplicates", "output", "quality", "state",
-    "storage", "text", "unionfind", "versions",
+    "catalog", "fasttext_model", "files", "language", "ledger", "llm", "lock", "minhash", "near_duplicates", "output",
+    "quality", "state", "storage", "swap", "text", "unionfind", "versions",
 }  # fmt: skip
 
 

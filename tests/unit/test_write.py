@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
 from pathlib import Path
 
 import apache_beam as beam
@@ -17,7 +19,8 @@ from schemas.records import Failed, Rejected, Source, to_table
 from tests.support import collect, write_corpus
 from transforms import documents, write
 from transforms.documents import WriteDocuments, split_selection
-from transforms.files import shard_count
+from transforms.files import shard_count, write_text
+from transforms.output import MANIFEST, OWNER
 from transforms.read import plan_corpus
 from transforms.write import OUTPUTS, WriteRecords, pack, shard_of, sort_rows, unpack
 
@@ -52,12 +55,17 @@ def test_a_packed_table_comes_back() -> None:
     assert unpack(blob) == table
 
 
+def at_work(output: Path, run_id: str = "run") -> None:
+    write_text(f"{output}/{OWNER}", json.dumps({"run_id": run_id}))
+
+
 def write_all(output: Path, tables: list) -> list[tuple[str, int]]:
     directories = {name: OUTPUTS[name] for name in ("rejected", "errors")}
     return collect(lambda p: {"out": p | beam.Create(tables) | WriteRecords(str(output), "run", directories)})["out"]
 
 
 def test_every_directory_has_a_shard_and_only_an_output_without_rows_an_empty_one(tmp_path: Path) -> None:
+    at_work(tmp_path)
     written = write_all(tmp_path, [("rejected", to_table(Rejected, [rejected("a", 1)]))])
     assert sorted(written) == [("errors", 0), ("rejected", 1)]
     (path,) = (tmp_path / "errors").iterdir()
@@ -68,6 +76,7 @@ def test_every_directory_has_a_shard_and_only_an_output_without_rows_an_empty_on
 
 def test_many_shards_hold_every_row_once_in_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(write, "shard_count", lambda rows: -(-rows // 100) or 1)
+    at_work(tmp_path)
     rows = [rejected(f"doc {i:04d}", i) for i in range(950)]
     tables = [("rejected", to_table(Rejected, rows[i::7])) for i in range(7)]
     written = write_all(tmp_path, tables)
@@ -113,6 +122,7 @@ def test_documents_keep_the_columns_of_the_source_and_gain_the_verdicts(tmp_path
         Selection(1, np.array([0], np.int32)),
     ]
     output = tmp_path / "out"
+    at_work(output)
     collect(lambda p: {"out": p | beam.Create(chosen) | WriteDocuments(plan, str(output), "run")})
     (path,) = (output / "documents").iterdir()
     rows = pq.read_table(path).to_pylist()
@@ -125,7 +135,55 @@ def test_documents_keep_the_columns_of_the_source_and_gain_the_verdicts(tmp_path
 
 
 def test_no_documents_is_one_empty_shard(tmp_path: Path) -> None:
+    at_work(tmp_path)
     plan = plan_corpus([write_corpus(tmp_path / "a.parquet", ["one"])], Columns())
     out = collect(lambda p: {"out": p | beam.Create([]) | WriteDocuments(plan, str(tmp_path), "run")})["out"]
     assert out == [("documents", 0)]
     assert pq.read_table(tmp_path / "documents").num_rows == 0
+
+
+Writer = Callable[[Path], list[tuple[str, int]]]
+
+
+def write_documents(tmp_path: Path) -> list[tuple[str, int]]:
+    plan = plan_corpus([write_corpus(tmp_path / "a.parquet", ["one", "two"])], Columns())
+    chosen = [Selection(0, np.array([0, 1], np.int32))]
+    return collect(lambda p: {"out": p | beam.Create(chosen) | WriteDocuments(plan, str(tmp_path), "run")})["out"]
+
+
+def write_errors(tmp_path: Path) -> list[tuple[str, int]]:
+    return write_all(tmp_path, [("rejected", to_table(Rejected, [rejected("a", 1), rejected("b", 2)]))])
+
+
+WRITERS = [write_documents, write_errors]
+
+
+def shards_in(output: Path) -> list[Path]:
+    return [path for path in output.glob("*/*") if path.name.startswith("part-")]
+
+
+@pytest.mark.parametrize("writer", WRITERS)
+def test_a_late_attempt_leaves_the_shards_of_a_run_that_has_ended(tmp_path: Path, writer: Writer) -> None:
+    (tmp_path / MANIFEST).write_text('{"run_id": "run"}', encoding="utf-8")
+    assert 2 in dict(writer(tmp_path)).values(), "a runner that tries the step again is told the same"
+    assert not shards_in(tmp_path)
+
+
+@pytest.mark.parametrize("writer", WRITERS)
+def test_a_late_attempt_leaves_the_shards_of_the_run_that_came_after(tmp_path: Path, writer: Writer) -> None:
+    at_work(tmp_path, "another")
+    with pytest.raises(RuntimeError, match="belongs to the run another by now; run must not write there"):
+        writer(tmp_path)
+    assert not shards_in(tmp_path)
+
+
+@pytest.mark.parametrize("writer", WRITERS)
+def test_a_shard_gets_no_name_when_the_run_ends_while_it_is_written(
+    tmp_path: Path, writer: Writer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / MANIFEST).write_text('{"run_id": "run"}', encoding="utf-8")
+    for module in (documents, write):
+        monkeypatch.setattr(module, "has_ended", lambda output, run_id: False)
+    with pytest.raises(RuntimeError, match="the run run has ended"):
+        writer(tmp_path)
+    assert not shards_in(tmp_path), "neither under its name nor under a temporary one"

@@ -65,10 +65,12 @@ def open_segments(place: str) -> Segments:
 
 
 def check_cache(place: str) -> None:
-    """Check that a bucket can be listed, written and read. Raises `CacheError`; a directory shows when it is opened."""
-    if "://" in place:
-        bucket = Bucket(place)
-        try:
-            bucket.check()
-        finally:
-            bucket.close()
+    """Check that answers can be kept and found in a place. Raises `CacheError`."""
+    if "://" not in place:
+        Directory(place).check()
+        return
+    bucket = Bucket(place)
+    try:
+        bucket.check()
+    finally:
+        bucket.close()

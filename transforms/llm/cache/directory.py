@@ -30,6 +30,16 @@ class Directory:
         self.place = path
         self.path = Path(path)
 
+    def check(self) -> None:
+        """Try to make the directory and to write, so that a run that could not keep its answers never asks for them."""
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            probe = self.path / f"probe-{uuid.uuid4().hex}"
+            probe.write_bytes(b"probe")
+            probe.unlink()
+        except OSError as error:
+            raise self.cannot("write", error) from error
+
     def listed(self) -> list[Segment]:
         try:
             with os.scandir(self.path) as files:

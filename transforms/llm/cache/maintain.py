@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -117,6 +118,41 @@ def prune(segments: Segments) -> Pruned:
         raise cannot("prune", segments.place, f"{error} is gone", "wait until nobody else prunes it") from None
     done.bytes_after += done.bytes_before
     return done
+
+
+def remove_answers(segments: Segments, keys: Collection[str]) -> int:
+    """Rewrite the segments that hold any of some keys without them, and return how many lines that were.
+
+    Corrupt lines of these segments go too, for nobody can tell whose they were. The others are durable before the old
+    ones go, as in `prune`.
+
+    Raises:
+      CacheError: the place cannot be used, or a process may still append to such a segment.
+    """
+    removed = 0
+    for segment in segments.listed():
+        found = sum(is_intact(line) and key_of(line) in keys for line in _lines(segments, segment))
+        if not found:
+            continue
+        if segments.in_use(segment):
+            raise cannot("take answers out of", segments.place, f"{segment.name} is in use", "wait for that process")
+        pack = bytearray()
+        for line in _lines(segments, segment):
+            if pack and len(pack) + len(line) > segments.segment_bytes:
+                segments.add(bytes(pack))
+                pack = bytearray()
+            pack += line if is_intact(line) and key_of(line) not in keys else b""
+        if pack:
+            segments.add(bytes(pack))
+        segments.remove([segment])
+        removed += found
+    return removed
+
+
+def _lines(segments: Segments, segment: Segment) -> Iterator[bytes]:
+    """Yield the lines of a segment; one that was pruned meanwhile has none."""
+    with contextlib.suppress(FileNotFoundError):
+        yield from (line for _, line in lines_of(segments, segment))
 
 
 def _settled(segments: Segments, segment: Segment) -> Iterator[tuple[int, bytes]]:

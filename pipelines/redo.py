@@ -1,0 +1,76 @@
+"""What a change of settings or prompts would make anew in a root, and about what that costs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from pydantic import JsonValue
+
+from pipelines.options import UsageError
+from pipelines.run import plan_of
+from schemas.catalog import Asked, Catalog
+from schemas.config import MODEL_STAGES, RunConfig
+from transforms.catalog import Part
+
+_ASKS_NOTHING: Final = {"filters", "dedup", "checks"}
+"""Keys that decide who gets to a model, and not what it is asked: its answers stay what they are."""
+_NEXT: Final = {"screen": (), "classify": ("generate", "judge"), "generate": ("judge",), "judge": ()}
+"""The stages that ask about what a stage was answered."""
+
+
+def check_settings(root: str, catalog: Catalog, part: Part, config: RunConfig) -> None:
+    """Check that a run decides as those did that it goes on from.
+
+    Raises:
+      UsageError: it does not; the message says what making all anew would take.
+    """
+    differences = changes(catalog, part.settings, part.prompts)
+    if differences:
+        rows, files = plan_of(config).rows, len(catalog.files)
+        raise UsageError(
+            f"{root} was made with other settings ({', '.join(differences)}): --full makes it anew with these,"
+            f" {rows:,} documents of the corpus in place of {files:,} files that were read so far;"
+            f" {cost_words(catalog, differences)}"
+        )
+
+
+def changes(catalog: Catalog, settings: Mapping[str, JsonValue], prompts: Mapping[str, str]) -> list[str]:
+    """Return the settings and prompts that are not those of a catalogue's runs, by their keys; none where it is new."""
+    if not catalog.runs:
+        return []
+    found = [f"prompts.{stage}" for stage in MODEL_STAGES if catalog.prompts.get(stage) != prompts.get(stage)]
+    for key in sorted(catalog.settings.keys() | settings.keys()):
+        before, now = catalog.settings.get(key), settings.get(key)
+        if key == "models":
+            found += [f"models.{stage}" for stage in MODEL_STAGES if _of(before, stage) != _of(now, stage)]
+        elif before != now:
+            found.append(key)
+    return found
+
+
+def _of(models: JsonValue, stage: str) -> JsonValue:
+    return models.get(stage) if isinstance(models, dict) else None
+
+
+def asked_anew(differences: list[str]) -> list[str]:
+    """Return the stages whose answers a change makes useless."""
+    stages: set[str] = set()
+    for key in differences:
+        kind, _, stage = key.partition(".")
+        if stage:
+            stages |= {stage, *_NEXT[stage]}
+        elif kind not in _ASKS_NOTHING:
+            stages.update(MODEL_STAGES)
+    return [stage for stage in MODEL_STAGES if stage in stages]
+
+
+def cost_words(catalog: Catalog, differences: list[str]) -> str:
+    """Return what making all anew costs, by what the catalogue's runs have asked."""
+    stages = asked_anew(differences)
+    if not stages:
+        return "answers stay in the cache, so that only documents cost that get further than before"
+    asked = [run.asked.get(stage, Asked(requests=0, usd=0.0)) for run in catalog.runs for stage in stages]
+    requests, usd = sum(each.requests for each in asked), sum(each.usd for each in asked)
+    free = "" if len(stages) == len(MODEL_STAGES) else "; the other answers are in the cache"
+    return f"about {requests:,} requests of {', '.join(stages)}, which have cost ${usd:,.2f} so far{free}"

@@ -1,0 +1,169 @@
+"""A root: the directory of a dataset that grows night by night, and what may lie in it."""
+
+from __future__ import annotations
+
+import contextlib
+import posixpath
+import sys
+import time
+from collections.abc import Iterator, Sequence
+
+import pyarrow as pa
+from apache_beam.io.filesystem import BeamIOError
+
+from pipelines.options import UsageError
+from schemas.catalog import Catalog
+from transforms.catalog import CATALOG, FORGOTTEN, RUNS, STATE, CatalogError, read_catalog, write_catalog
+from transforms.files import copy, delete, delete_tree, exists, list_files
+from transforms.llm.batch.journal import BATCH, Journal
+from transforms.lock import LOCK, HeldError, beating, describe, leave, release, take
+from transforms.output import is_output
+from transforms.state import absolute
+from transforms.storage import StorageError
+from transforms.swap import ConflictError, SwapError
+
+
+def run_directories(place: str) -> list[str]:
+    """Return the runs of a directory: those of its catalogue, oldest first, where it is a root, and itself otherwise.
+
+    Raises:
+      UsageError: its catalogue cannot be read.
+    """
+    place = place.rstrip("/")
+    with told():
+        if not exists(f"{place}/{CATALOG}"):
+            return [place]
+        catalog, _ = read_catalog(place)
+        return [run_directory(place, run) for run in (catalog.run_ids if catalog else ())]
+
+
+def run_directory(root: str, run_id: str) -> str:
+    """Return where a run of a root lies."""
+    return f"{root}/{RUNS}/{run_id}"
+
+
+@contextlib.contextmanager
+def told() -> Iterator[None]:
+    """Turn what is wrong with a root's files into a `UsageError`."""
+    try:
+        yield
+    except (CatalogError, StorageError, SwapError) as error:
+        raise UsageError(str(error)) from None
+    except (BeamIOError, OSError, pa.ArrowException) as error:
+        raise UsageError(f"--root: {type(error).__name__}: {' '.join(str(error).split())}") from None
+
+
+class Held:
+    """A lock that is held.
+
+    Attributes:
+      left: set where a job goes on without this process, whose last step gives the lock up.
+    """
+
+    left = False
+
+
+@contextlib.contextmanager
+def locked(root: str, run_id: str) -> Iterator[Held]:
+    """Hold the lock of a root for the block, unless the run's last step has given it up before.
+
+    Raises:
+      UsageError: somebody else holds it, or it cannot be read or written.
+    """
+    held = Held()
+    with told():
+        try:
+            dead = take(root, run_id)
+        except HeldError as error:
+            raise UsageError(_held(root, error)) from None
+    if dead is not None:
+        print(f"Took over the lock of {describe(dead, time.time())}, who is dead.", file=sys.stderr)
+    try:
+        with beating(root, run_id):
+            yield held
+    finally:
+        with contextlib.suppress(CatalogError, SwapError):  # it falls to the next one once its lease is over
+            (leave if held.left else release)(root, run_id)
+
+
+def _held(root: str, error: HeldError) -> str:
+    holder = error.holder
+    ends = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(holder.beaten + holder.lease_s))
+    return (
+        f"{root} is being refreshed by {describe(holder, time.time())}: wait for it; should it be dead, its lock is"
+        f" free from {ends} on, or at once when you delete {root}/{LOCK}"
+    )
+
+
+def opened(root: str) -> Catalog:
+    """Return the catalogue of a root, a new one where nothing lies there yet; under its lock.
+
+    Raises:
+      UsageError: it cannot be read, or is missing where there are runs.
+    """
+    with told():
+        catalog, token = read_catalog(root)
+        if catalog is None:
+            if list_files(f"{root}/{RUNS}/**"):
+                raise UsageError(
+                    f"{root} has runs but no {CATALOG}: restore it, or move {root}/{RUNS} and {root}/{STATE} away and"
+                    " refresh again (answers in the cache are not paid twice)"
+                )
+            catalog = Catalog()
+            try:
+                write_catalog(root, catalog, token)
+            except ConflictError:
+                raise UsageError(f"{root}/{CATALOG} was made by somebody else; give the same command again") from None
+        return catalog
+
+
+def check_root(root: str, inputs: Sequence[str]) -> None:
+    """Check that a directory may be a root.
+
+    Args:
+      inputs: the corpus.
+
+    Raises:
+      UsageError: it is a run's output, or the corpus lies in it.
+    """
+    with told():
+        if is_output(root):
+            raise UsageError(f"--root {root} is a run's --output; name a directory of its own")
+    for path in inputs:
+        if absolute(path).startswith(f"{absolute(root)}/"):
+            raise UsageError(f"--input {path} lies in --root {root}; name another --root")
+
+
+def clear(root: str, catalog: Catalog) -> list[str]:
+    """Remove what dead runs have left, and what newer ones have replaced; under the lock.
+
+    Returns:
+      The directories of runs that stay, because batches that they have sent are not collected.
+    """
+    with told():
+        known = set(catalog.run_ids)
+        places = [run_directory(root, run) for run in sorted(_names(root, RUNS) - known)]
+        unfinished = [place for place in places if Journal(place).open()]
+        for place in places:
+            if place not in unfinished:
+                delete_tree(place)
+        for run in sorted(_names(root, STATE) - known):
+            delete_tree(f"{root}/{STATE}/{run}")
+        remembered = {f"{root}/{FORGOTTEN}/{takedown.id}.parquet" for takedown in catalog.forgotten}
+        delete([path for path in list_files(f"{root}/{FORGOTTEN}/*") if path not in remembered])
+    return unfinished
+
+
+def carry(unfinished: Sequence[str], output: str) -> None:
+    """Hand batches that dead runs have sent on to the next run, which asks for the same."""
+    with told():
+        for place in unfinished:
+            for path in list_files(f"{place}/{BATCH}/*"):
+                copy(path, f"{output}/{BATCH}/{posixpath.basename(path)}")
+            delete_tree(place)
+
+
+def _names(root: str, kind: str) -> set[str]:
+    """Return the names of the directories below one of a root's that hold any file."""
+    start = len(f"{root}/{kind}/")
+    return {path[start:].split("/")[0] for path in list_files(f"{root}/{kind}/**")}

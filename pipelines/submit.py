@@ -1,0 +1,115 @@
+"""From the figure to a job: submitted to its runner, and followed to its end or left there."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from typing import Any, Final
+
+import apache_beam as beam
+from apache_beam.options.pipeline_options import GoogleCloudOptions, PipelineOptions, SetupOptions, StandardOptions
+
+from pipelines.build_qa import build_qa
+from pipelines.doors import Run
+from pipelines.options import UsageError
+from pipelines.progress import Outlook, progress
+from pipelines.runners import LOCAL_RUNNER, Given, NotFoundError, held_by_client, runner_of
+from transforms.commit import RunFacts
+from transforms.files import delete_tree
+from transforms.llm.failures import mask
+from transforms.output import has_ended
+
+_WORDS: Final = 400
+
+
+def job_of(run_id: str) -> str:
+    """Return the name of a run's job, as every runner allows it."""
+    return f"webscale-rl-{run_id.lower()}"
+
+
+def check_outlives(options: PipelineOptions) -> None:
+    """Check that a job will go on when this process has ended.
+
+    Raises:
+      UsageError: something that the job needs is in this process.
+    """
+    reason = held_by_client(options.get_all_options())
+    if reason is not None:
+        raise UsageError(f"--no-wait: nothing would run without this client, as {reason}; leave --no-wait out")
+
+
+def pipeline_of(options: PipelineOptions, run: Run) -> beam.Pipeline:
+    """Return the pipeline, ready to run; a runner that does not exist shows here."""
+    cloud = options.view_as(GoogleCloudOptions)
+    cloud.job_name = cloud.job_name or job_of(run.facts.run_id)
+    pipeline = empty_pipeline(options)
+    build_qa(pipeline, run)
+    return pipeline
+
+
+def empty_pipeline(options: PipelineOptions) -> beam.Pipeline:
+    """Return a pipeline for the runner that the options name. Raises `UsageError`."""
+    standard = options.view_as(StandardOptions)
+    standard.runner = standard.runner or LOCAL_RUNNER
+    # Every class lives in an importable module, so workers need no copy of the main session.
+    options.view_as(SetupOptions).save_main_session = False
+    try:
+        return beam.Pipeline(options=options)
+    except (ValueError, ImportError, AttributeError) as error:
+        raise UsageError(f"--runner {standard.runner}: {' '.join(str(error).split())}") from None
+
+
+def follow(pipeline: beam.Pipeline, facts: RunFacts, outlook: Outlook) -> None:
+    """Run a pipeline to its end, showing how far it is. A job whose client is interrupted is cancelled.
+
+    Raises:
+      UsageError: the runner does not take the job.
+      Exception: whatever the job failed with, unless that came after its last step.
+    """
+    given = pipeline.options.get_all_options()  # now, as Beam changes what it is given
+    with progress(outlook, sys.stderr) as shown:
+        result = _submitted(pipeline, given)
+        shown.follow(result)
+        try:
+            result.wait_until_finish()
+        except BaseException:
+            with contextlib.suppress(Exception):  # what it failed with is what counts
+                runner_of(given).cancel(given, given["job_name"], result)
+            if not _has_ended(facts):
+                raise
+
+
+def _has_ended(facts: RunFacts) -> bool:
+    """Return whether the last step of a job that failed has been through: what it tried again then is of no account."""
+    try:
+        ended = has_ended(facts.output, facts.run_id)
+    except (OSError, RuntimeError, ValueError, KeyError):
+        return False
+    if ended:
+        delete_tree(facts.scratch)
+    return ended
+
+
+def leave(pipeline: beam.Pipeline) -> str:
+    """Submit a pipeline and return where a person looks at its job.
+
+    Raises:
+      UsageError: the runner does not take the job.
+    """
+    given = pipeline.options.get_all_options()  # now, as Beam changes what it is given
+    result = _submitted(pipeline, given)
+    try:
+        return runner_of(given).page(given, given["job_name"], result)
+    except (NotFoundError, OSError) as error:
+        raise UsageError(f"the job was submitted and has not begun: {error}; look at the log of the cluster") from None
+
+
+def _submitted(pipeline: beam.Pipeline, given: Given) -> Any:
+    if runner_of(given).local:
+        return pipeline.run()  # which runs it: what it raises is the run's
+    try:
+        return pipeline.run()
+    except Exception as error:
+        said = error.details() if hasattr(error, "details") else str(error)
+        words = mask(" ".join(f"{type(error).__name__} {said}".split()))[:_WORDS]
+        raise UsageError(f"--runner {given['runner']} does not take the job: {words}") from error

@@ -1,0 +1,127 @@
+"""Takedowns: what came of a document is nowhere under a root any more, and does not come back."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import pipelines.takedown
+from tests.roots import all_rows, catalog_of, content_of, ids_file, lay_out, read_table, refresh, runs_of, unaccounted
+from tests.support import manifest_of, prose, webscale_rl
+from transforms.files import list_files
+from transforms.llm.cache import open_cache
+
+NEAR = " The wagons were counted twice."
+FIRST = {"a": {"d4": prose(4), "d5": prose(5)}, "b": {"d6": prose(6), "heir": prose(4), "d7": prose(7)}}
+SECOND = {**FIRST, "a": {"d4": prose(8), "d5": prose(5)}}
+
+
+@pytest.fixture(scope="module")
+def two_nights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a directory with a corpus, and a root: d4 has had two texts, of which `heir` copies the first."""
+    place = tmp_path_factory.mktemp("nights")
+    for corpus in (FIRST, SECOND):
+        lay_out(f"{place}/corpus", corpus)
+        assert refresh(f"{place}/corpus", f"{place}/root") == 0
+    return place
+
+
+@pytest.fixture
+def root(two_nights: Path, tmp_path: Path) -> str:
+    shutil.copytree(two_nights / "root", tmp_path / "root")
+    return str(tmp_path / "root")
+
+
+def mentions(root: str, word: str) -> list[str]:
+    """Return the files under a root that hold a word: rows of Parquet, and all other files as they are."""
+    found = []
+    for path in list_files(f"{root}/**"):
+        content = str(read_table(path).to_pylist()) if path.endswith(".parquet") else Path(path).read_text()
+        found += [path] if word in content else []
+    return found
+
+
+def answers(root: str) -> set[str]:
+    cache = open_cache(f"{root}/cache")
+    keys = {key for key, _ in cache.entries()}
+    cache.close()
+    return keys
+
+
+def calls_of(root: str, doc_id: str) -> set[str]:
+    kinds = [row for kind in ("qa", "rejected", "errors") for row in all_rows(root, kind)]
+    return {key for row in kinds if row["source"]["doc_id"] == doc_id for key in row["calls"].values() if key}
+
+
+def test_nothing_of_a_forgotten_document_is_left(root: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    keys, before, others = calls_of(root, "d4"), answers(root), calls_of(root, "d7") | calls_of(root, "d5")
+    assert keys and mentions(root, "'d4'") and catalog_of(root)["runs"][1]["rows"]["superseded"] == 1
+    dead = Path(root, "runs", "dead", "rejected")
+    shutil.copytree(Path(root, "runs", runs_of(root)[0], "rejected"), dead)
+    rows_before = {run["id"]: run["rows"] for run in catalog_of(root)["runs"]}
+    ids = ids_file(tmp_path / "ids.parquet", "d4", "d6", "never seen")
+    assert webscale_rl("refresh", "--root", root, "--forget", ids) == 0
+    assert f"2 of 3 documents were in {root}" in capsys.readouterr().out
+    assert not dead.exists()
+    for doc_id in ("d4", "d6"):
+        assert mentions(root, f"'{doc_id}'") == []
+    assert not answers(root) & keys and others <= answers(root) and len(answers(root)) < len(before)
+    for run in catalog_of(root)["runs"]:
+        manifest = manifest_of(Path(root, "runs", run["id"]))
+        assert manifest["forgotten"] == {
+            name: rows_before[run["id"]][name] - run["rows"][name]
+            for name in ("qa", "rejected", "errors", "superseded")
+        }
+        for name in ("qa", "rejected", "errors", "superseded"):
+            there = [read_table(path).num_rows for path in list_files(f"{root}/runs/{run['id']}/{name}/part-*.parquet")]
+            assert manifest["rows"][name] == run["rows"][name] == sum(there)
+    once = content_of(root)
+    assert webscale_rl("refresh", "--root", root, "--forget", ids) == 0
+    assert "0 of 3 documents were in" in capsys.readouterr().out
+    assert content_of(root) == once, "they are noted already"
+
+
+def test_the_duplicate_of_a_forgotten_document_has_its_turn_and_the_document_does_not(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    corpus, root = f"{tmp_path}/corpus", f"{tmp_path}/root"
+    texts = {"a": {"d4": prose(4)}, "b": {"d4 near": prose(4) + NEAR, "d5": prose(5)}, "c": {"d4 copy": prose(4)}}
+    lay_out(corpus, {name: texts[name] for name in "ac"})
+    assert refresh(corpus, root) == 0
+    lay_out(corpus, texts)
+    assert refresh(corpus, root) == 0
+    assert {row["source"]["doc_id"] for row in all_rows(root, "qa")} == {"d4", "d5"}
+    capsys.readouterr()
+    assert refresh(corpus, root, "--forget", ids_file(tmp_path / "ids.parquet", "d4")) == 0
+    assert "reads 2 corpus files: 2 with documents whose survivor went" in capsys.readouterr().out
+    assert {row["source"]["doc_id"] for row in all_rows(root, "qa")} == {"d4 near", "d5"}
+    assert list(unaccounted(root, texts, frozenset({"d4"}))) == []
+    lay_out(corpus, {**texts, "a": {"d4": prose(9), "new": prose(7)}})
+    assert refresh(corpus, root) == 0
+    assert [row["reason"] for row in all_rows(root, "rejected") if row["doc_id"] == "d4"] == ["forgotten"]
+    assert refresh(corpus, root, "--full") == 0, "not even then"
+    assert {row["source"]["doc_id"] for row in all_rows(root, "qa")} == {"d4 near", "d5", "new"}
+    assert len(runs_of(root)) == 1
+
+
+@pytest.mark.parametrize("step", ["duplicates_of", "_remove_answers", "_sweep_state", "_sweep_run", "_swept"])
+def test_a_takedown_that_dies_is_taken_up_by_the_next_refresh(
+    two_nights: Path, root: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    keys = calls_of(root, "d4")
+
+    def power_cut(*_: Any) -> None:
+        raise RuntimeError("the power went out")
+
+    monkeypatch.setattr(pipelines.takedown, step, power_cut)
+    with pytest.raises(RuntimeError, match="the power went out"):
+        webscale_rl("refresh", "--root", root, "--forget", ids_file(tmp_path / "ids.parquet", "d4"))
+    monkeypatch.undo()
+    assert [takedown["swept"] for takedown in catalog_of(root)["forgotten"]] == [False]
+    nothing = ids_file(tmp_path / "none.parquet")
+    assert webscale_rl("refresh", "--root", root, "--forget", nothing) == 0
+    assert [takedown["swept"] for takedown in catalog_of(root)["forgotten"]] == [True]
+    assert mentions(root, "'d4'") == [] and not answers(root) & keys

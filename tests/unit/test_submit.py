@@ -1,0 +1,139 @@
+"""A job is submitted, followed or left; what a client may not do with a directory that a job works in."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from apache_beam.options.pipeline_options import PipelineOptions
+
+from pipelines import submit
+from pipelines.options import UsageError
+from pipelines.progress import Outlook
+from pipelines.rundir import check_idle, take_run, using
+from pipelines.runners import RUNNERS, NotFoundError, Runner
+from transforms.commit import RunFacts
+from transforms.output import MANIFEST, OWNER
+
+OUTLOOK = Outlook(("read",), 1, here=False)
+
+
+class Job:
+    """A pipeline that has been handed to a runner, and the result it gives; either may fail."""
+
+    def __init__(self, refused: Exception | None = None, ends: BaseException | None = None) -> None:
+        self.options = PipelineOptions(["--runner=TestedRunner", "--job_name=mine"])
+        self.refused, self.ends = refused, ends
+        self.cancelled: list[str] = []
+
+    def run(self) -> Job:
+        if self.refused is not None:
+            raise self.refused
+        self.options = PipelineOptions([])  # as Beam, which forgets the runner
+        return self
+
+    def wait_until_finish(self) -> None:
+        if self.ends is not None:
+            raise self.ends
+
+    def metrics(self) -> Any:
+        raise ConnectionError
+
+
+@pytest.fixture
+def tested(monkeypatch: pytest.MonkeyPatch) -> None:
+    def cancel(given: Any, name: str, result: Job) -> None:
+        result.cancelled.append(name)
+        raise ConnectionError("the cluster has gone too")
+
+    runner = Runner(page=lambda given, name, result: f"http://{given['runner']}/{name}", cancel=cancel)
+    monkeypatch.setattr("pipelines.runners.RUNNERS", {**RUNNERS, "TestedRunner": runner})
+
+
+def facts(output: Path) -> RunFacts:
+    return RunFacts(str(output), None, 1, 0.05, 0.0, "run", {})
+
+
+def ended(output: Path, run_id: str = "run") -> RunFacts:
+    (output / "scratch" / "run").mkdir(parents=True)
+    (output / "scratch" / "run" / "again.parquet").touch()
+    (output / MANIFEST).write_text(json.dumps({"run_id": run_id}), encoding="utf-8")
+    return facts(output)
+
+
+@pytest.mark.usefixtures("tested")
+def test_a_job_that_is_left_is_named_with_its_page() -> None:
+    assert submit.leave(Job()) == "http://TestedRunner/mine"
+
+
+@pytest.mark.usefixtures("tested")
+def test_what_a_runner_refuses_a_job_with_is_one_line() -> None:
+    job = Job(refused=RuntimeError("no room\n for http://user:word@host " + "x" * 1000))
+    for hand_over in (submit.leave, lambda job: submit.follow(job, facts(Path("out")), OUTLOOK)):
+        with pytest.raises(UsageError) as refused:
+            hand_over(job)
+        said = str(refused.value)
+        assert said.startswith(
+            "--runner TestedRunner does not take the job: RuntimeError no room for http://[redacted]@"
+        )
+        assert "\n" not in said and len(said) < 500
+
+
+def test_a_job_that_the_cluster_does_not_show(monkeypatch: pytest.MonkeyPatch) -> None:
+    def page(given: Any, name: str, result: Any) -> str:
+        raise NotFoundError("the cluster at host shows no job mine")
+
+    monkeypatch.setattr("pipelines.runners.RUNNERS", {"TestedRunner": Runner(page=page)})
+    with pytest.raises(UsageError, match="has not begun: the cluster at host shows no job mine; look at the log"):
+        submit.leave(Job())
+
+
+@pytest.mark.usefixtures("tested")
+@pytest.mark.parametrize("ends", [KeyboardInterrupt(), RuntimeError("a bundle has failed five times")])
+def test_a_job_whose_client_goes_is_cancelled(ends: BaseException, tmp_path: Path) -> None:
+    job = Job(ends=ends)
+    with pytest.raises(type(ends)) as raised:
+        submit.follow(job, facts(tmp_path), OUTLOOK)
+    assert raised.value is ends and job.cancelled == ["mine"]
+
+
+@pytest.mark.usefixtures("tested")
+def test_a_job_that_fails_behind_its_last_step_has_done_its_work(tmp_path: Path) -> None:
+    submit.follow(Job(ends=RuntimeError("the last step has been tried again")), ended(tmp_path), OUTLOOK)
+    assert not (tmp_path / "scratch" / "run").exists()
+
+
+@pytest.mark.usefixtures("tested")
+def test_a_job_that_fails_after_another_run_has_ended_there_has_not(tmp_path: Path) -> None:
+    with pytest.raises(RuntimeError, match="lost"):
+        submit.follow(Job(ends=RuntimeError("lost")), ended(tmp_path, "another"), OUTLOOK)
+
+
+def test_a_jobs_name_is_one_that_every_runner_allows() -> None:
+    assert submit.job_of("20270131T010203Z-0a1b2c3d") == "webscale-rl-20270131t010203z-0a1b2c3d"
+
+
+def test_a_directory_in_which_a_job_works_is_refused_whoever_asks(tmp_path: Path) -> None:
+    take_run(str(tmp_path), "run", "mine")
+    with pytest.raises(UsageError, match=rf"{OWNER}: run run was submitted .* as mine, .* delete that file"):
+        check_idle(str(tmp_path))
+    (tmp_path / OWNER).unlink()
+    check_idle(str(tmp_path))
+
+
+def test_what_a_job_uses_stays_signed_until_its_last_step(tmp_path: Path) -> None:
+    path = str(tmp_path / "in_use.json")
+    with using([path], "run", "mine"):
+        pass
+    with pytest.raises(UsageError, match="as mine"), using([path], "later"):
+        pass
+    assert json.loads(Path(path).read_text(encoding="utf-8"))["run_id"] == "run"
+
+
+def test_what_a_job_would_have_used_is_free_when_it_was_not_submitted(tmp_path: Path) -> None:
+    path = str(tmp_path / "in_use.json")
+    with pytest.raises(UsageError, match="refused"), using([path], "run", "mine"):
+        raise UsageError("refused")
+    assert not Path(path).exists()
