@@ -5,21 +5,22 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
+import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
 
 import apache_beam as beam
-from apache_beam.options.pipeline_options import PipelineOptions, StandardOptions
+from apache_beam.options.pipeline_options import GoogleCloudOptions, PipelineOptions, StandardOptions
 from apache_beam.runners.runner import PipelineState
 
 from pipelines.failures import told
 from pipelines.models import settings_of
 from pipelines.options import Parser, add_run_flags, input_files, read_run
-from pipelines.run import check_filters, prompts_of
 from pipelines.reach import reach
-from pipelines.runners import LOCAL_RUNNER, with_defaults
+from pipelines.run import check_filters, prompts_of
+from pipelines.runners import LOCAL_RUNNER, runner_of, with_defaults
 from pipelines.submit import empty_pipeline
 from pipelines.workers import check_limiter
 from schemas.config import RunConfig
@@ -150,14 +151,17 @@ def _runner(options: PipelineOptions, places: Sequence[str]) -> str:
             if "://" not in place:
                 with contextlib.suppress(OSError):  # of which the check of that place tells
                     marks.append(stack.enter_context(marked(place)))
-        pipeline = empty_pipeline(reach(with_defaults(options)))
+        asked = reach(with_defaults(options))
+        asked.view_as(GoogleCloudOptions).job_name = job = f"webscale-rl-doctor-{uuid.uuid4().hex[:8]}"
+        pipeline = empty_pipeline(asked)
         stores = [place for place in places if "://" in place]
         pipeline | beam.Create([versions]) | beam.Map(_on_worker, stores=stores, marks=marks)
         result = pipeline.run()
         left_ms = int((LIMIT_S - 0.5 - (time.monotonic() - began)) * 1000)
         state = result.wait_until_finish(duration=max(1, left_ms))
     if state != PipelineState.DONE:
-        result.cancel()
+        given = asked.get_all_options()
+        runner_of(given).cancel(given, job, result)
         raise Unsure(
             f"{name} took a job and had not ended it after {LIMIT_S:g} s, so nothing is known of its workers; see there"
             " whether they are only starting"

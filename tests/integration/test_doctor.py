@@ -164,6 +164,20 @@ def test_a_directory_that_workers_do_not_share(
     assert found["output"][0] == "ok"
 
 
+def test_runners_are_asked_as_by_a_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    flags = ["--input", prose_corpus(tmp_path, 3), "--output", tmp_path / "run", "--runner", "PortableRunner"]
+    assert webscale_rl("doctor", *flags, "--job_endpoint=embed", "--environment_type=LOOPBACK") == WELL
+    assert said(capsys)["runner"][1].startswith("PortableRunner ended a job in ")
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        place = f"127.0.0.1:{taken.getsockname()[1]}"
+        began = time.monotonic()
+        assert webscale_rl("doctor", *flags, f"--job_endpoint={place}", "--environment_type=LOOPBACK") == FAILED
+        assert time.monotonic() - began < 5
+    mark, text = said(capsys)["runner"]
+    assert mark == "FAIL" and f"nothing answers at {place}" in text and "start it, or correct the address" in text
+
+
 def test_a_job_that_does_not_end_in_time_is_no_failure(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
