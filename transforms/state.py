@@ -23,6 +23,7 @@ from schemas.elements import RowGroups
 from transforms.files import copy, delete, delete_tree, exists, list_files, open_parquet, read_json, write_text
 from transforms.minhash import FINGERPRINT
 from transforms.output import SUCCESS, run_in
+from transforms.storage import StorageError
 
 KEPT: Final = "kept"
 REJECTED: Final = "rejected"
@@ -116,6 +117,7 @@ def open_state(directory: str, output: str, permutations: int, listed: Sequence[
       listed: the runs that count, oldest first; null takes those that are complete.
 
     Raises:
+      StorageError: the store does not answer, or refuses.
       StateError: a file is missing or damaged, its signatures are of another version or too short, an output is not
         what the state knows, or the output's run is not the latest.
     """
@@ -133,8 +135,8 @@ def open_state(directory: str, output: str, permutations: int, listed: Sequence[
         permutations,
         replaced,
         tuple(runs),
-        _shelf([path for run in runs for path in list_files(f"{directory}/{run}/documents/*.parquet")]),
-        _shelf([path for run in runs for path in list_files(f"{directory}/{run}/questions/*.parquet")]),
+        _shelf([path for run in runs for path in list_files(f"{directory}/{run}/documents/*.parquet")], DOCUMENTS),
+        _shelf([path for run in runs for path in list_files(f"{directory}/{run}/questions/*.parquet")], QUESTIONS),
     )
 
 
@@ -184,6 +186,8 @@ def _described(path: str) -> dict[str, Any]:
                 f" {FINGERPRINT}); name another --state, or go on with the version that made it"
             )
         left["output"], left["files"], left["permutations"]
+    except StorageError:
+        raise  # the store does not answer, or not to us: nothing there is damaged
     except (OSError, BeamIOError, KeyError, TypeError, json.JSONDecodeError) as error:
         raise StateError(
             f"{path} cannot be read: {type(error).__name__} {' '.join(str(error).split())}; restore it, or delete"
@@ -234,6 +238,8 @@ def _made(output: str, place: str) -> str | None:
     """Return the run to which an output belongs now; null where it has been moved away."""
     try:
         return run_in(output)
+    except StorageError:
+        raise
     except (OSError, BeamIOError, KeyError, TypeError, ValueError) as error:
         raise StateError(
             f"{output}: which run it holds cannot be read: {type(error).__name__} {' '.join(str(error).split())};"
@@ -241,14 +247,21 @@ def _made(output: str, place: str) -> str | None:
         ) from None
 
 
-def _shelf(paths: list[str]) -> Shelf:
+def _shelf(paths: list[str], columns: pa.Schema) -> Shelf:
     sizes = []
     for number, path in enumerate(paths):
         try:
             with open_parquet(path) as file:
+                if lacking := [name for name in columns.names if name not in file.schema_arrow.names]:
+                    raise StateError(
+                        f"{path} lacks its columns {', '.join(lacking)}, another version of webscale-rl has written it:"
+                        " name another --state, or go on with that version"
+                    )
                 sizes += [
                     (number, group, file.metadata.row_group(group).num_rows) for group in range(file.num_row_groups)
                 ]
+        except StorageError:
+            raise
         except (OSError, pa.ArrowException) as error:
             run = posixpath.dirname(posixpath.dirname(path))
             raise StateError(

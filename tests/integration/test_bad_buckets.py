@@ -16,6 +16,7 @@ from tests.integration.test_kills import ROOT
 from tests.support import prose_corpus, webscale_rl
 from tests.weather import Weather, numbered_parts, weather
 from transforms import storage
+from transforms.files import write_text
 
 pytestmark = [needs_emulator, leaves_sockets]
 
@@ -35,8 +36,11 @@ def bucket(sky: Weather, tmp_path_factory: pytest.TempPathFactory) -> Iterator[s
 
 
 @pytest.fixture
-def refused(tmp_path: Path, sky: Weather, capsys: pytest.CaptureFixture[str]) -> Iterator[Refused]:
+def refused(
+    tmp_path: Path, sky: Weather, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Refused]:
     """Return what a run says that begins with some flags and is refused in seconds."""
+    numbered_parts(monkeypatch)
     corpus = prose_corpus(tmp_path, 3)
 
     def run(*flags: str) -> str:
@@ -76,6 +80,13 @@ def test_a_bucket_without_permission(refused: Refused, sky: Weather, bucket: str
     sky.answer = lambda method, path: 403
     said = refused(flag, place)
     assert flag in said and "Forbidden" in said and "let this account list" in said
+
+
+def test_a_state_behind_a_closed_door_is_not_called_damaged(refused: Refused, sky: Weather, bucket: str) -> None:
+    write_text(f"{bucket}/state/20270101T000000Z-00000000/run.json", "{}")
+    sky.answer = lambda method, path: 403 if "run.json" in path else None
+    said = refused("--state", f"{bucket}/state")
+    assert "Forbidden" in said and "let this account list" in said and "whose documents may then come again" not in said
 
 
 def test_prompts_and_models_of_filters(refused: Refused, sky: Weather, bucket: str, tmp_path: Path) -> None:

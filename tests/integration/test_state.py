@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 from apache_beam.io.filesystems import FileSystems
 
@@ -295,6 +296,10 @@ def damage(path: Path) -> None:
     path.write_bytes(path.read_bytes()[:40])
 
 
+def older(path: Path) -> None:
+    pq.write_table(pq.read_table(path).drop_columns(["shingles"]), path)
+
+
 @pytest.fixture(scope="module")
 def one_night(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a directory with a corpus and the state that a run over it has left in `s`."""
@@ -311,6 +316,7 @@ def one_night(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (lambda run: (run / "run.json").write_text('{"minhash": "0"}'), "made by other hash functions (0,"),
         (lambda run: (run / "run.json").unlink(), "lacks its run.json"),
         (lambda run: next((run / "documents").iterdir()).unlink(), "lacks its file documents/part-00000-of-00001"),
+        (lambda run: older(next((run / "documents").iterdir())), "lacks its columns shingles, another version of"),
         (lambda run: damage(next((run / "questions").iterdir())), "part-00000-of-00001.parquet cannot be read"),
         (
             lambda run: (run / "run.json").write_text(
