@@ -100,7 +100,11 @@ _COMMANDS: Final[Mapping[str, tuple[Callable[[Sequence[str]], int], str]]] = {
 
 def _remedied(error: BaseException, again: str) -> str | None:
     """Return one line for a failure that is the machine's and not ours; Beam wraps it, so its text is what there is."""
+    from pipelines.submit import JobError
+
     text = str(error)
+    if isinstance(error, JobError):
+        return f"{text}; the same command {again}"
     if _CACHE in text:
         line = next(line for line in reversed(text.splitlines()) if _CACHE in line)
         said = line[line.index("cannot ") :].partition(" [while running ")[0]  # which Beam adds
