@@ -80,6 +80,7 @@ def power_cut(*_: Any, **__: Any) -> None:
     raise OSError("the power went out")
 
 
+@pytest.mark.timeout(600)
 def test_three_nights_are_the_same_nights_in_an_empty_root_whatever_crashed(
     place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

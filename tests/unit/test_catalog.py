@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import threading
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ from pipelines.due import Due, due_files, duplicates_of
 from pipelines.redo import asked_anew, changes, cost_words
 from schemas.catalog import Added, Asked, Catalog, Seen, Takedown
 from schemas.records import Failed, Rejected, Source, to_table
+from tests.caches import emulator, needs_emulator
 from transforms.catalog import CatalogError, Part, change_catalog, enter, read_catalog, write_catalog
 from transforms.files import write_parquet
 
@@ -147,7 +150,7 @@ MANIFEST: dict[str, Any] = {
 }
 
 
-def part(root: Path, generation: int, run: str = "two") -> Part:
+def part(root: Path | str, generation: int, run: str = "two") -> Part:
     return Part(
         root=str(root),
         run_id=run,
@@ -193,6 +196,34 @@ def test_a_run_does_not_enter_another_catalogue_than_its_own(tmp_path: Path, gen
     with pytest.raises(CatalogError, match="is not the one that the run was planned from"):
         enter(part(tmp_path, generation), f"{tmp_path}/runs/two", MANIFEST)
     assert read_catalog(str(tmp_path))[0] == CATALOG
+
+
+@pytest.fixture(params=["directory", pytest.param("bucket", marks=needs_emulator)])
+def root(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    if request.param == "directory":
+        yield str(tmp_path)
+        return
+    with emulator(tmp_path) as bucket:
+        yield f"gs://{bucket}/root"
+
+
+def test_of_32_runs_from_one_catalogue_one_enters_and_the_others_are_told(root: str) -> None:
+    write_catalog(root, CATALOG, read_catalog(root)[1])
+    start = threading.Barrier(32)
+
+    def race(number: int) -> bool:
+        start.wait()
+        try:
+            enter(part(root, CATALOG.generation, f"run {number}"), f"{root}/runs/{number}", MANIFEST)
+        except CatalogError as error:
+            assert "it is not the one that the run was planned from" in str(error)
+            return False
+        return True
+
+    with ThreadPoolExecutor(32) as pool:
+        (winner,) = (number for number, won in enumerate(pool.map(race, range(32))) if won)
+    catalog, _ = read_catalog(root)
+    assert catalog is not None and catalog.run_ids == ("one", f"run {winner}")
 
 
 def test_a_change_by_somebody_without_the_lock_is_told(tmp_path: Path) -> None:
