@@ -2,27 +2,31 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
+import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
 
 import apache_beam as beam
-from apache_beam.options.pipeline_options import PipelineOptions, StandardOptions
+from apache_beam.options.pipeline_options import GoogleCloudOptions, PipelineOptions, StandardOptions
+from apache_beam.runners.runner import PipelineState
 
 from pipelines.failures import told
 from pipelines.models import settings_of
 from pipelines.options import Parser, add_run_flags, input_files, read_run
+from pipelines.reach import reach
 from pipelines.run import check_filters, prompts_of
-from pipelines.runners import LOCAL_RUNNER
+from pipelines.runners import LOCAL_RUNNER, runner_of, with_defaults
 from pipelines.submit import empty_pipeline
 from pipelines.workers import check_limiter
 from schemas.config import RunConfig
 from transforms.files import open_parquet
 from transforms.llm.preflight import check_models
-from transforms.storage import probe
+from transforms.storage import check_mark, marked, probe
 from transforms.versions import Versions, check_versions, versions_here
 
 LIMIT_S: Final = 7.0
@@ -138,17 +142,26 @@ def _place(place: str) -> str:
 
 
 def _runner(options: PipelineOptions, places: Sequence[str]) -> str:
-    """Send a job of one element through the runner; on a worker it compares versions and tries what is on buckets."""
+    """Send a job of one element through the runner: on a worker it compares versions and tries the places."""
     began, versions = time.monotonic(), versions_here()
     name = str(options.view_as(StandardOptions).runner or LOCAL_RUNNER).rpartition(".")[2]
-    pipeline = empty_pipeline(options)
-    shared = [place for place in places if "://" in place]
-    pipeline | beam.Create([versions]) | beam.Map(_on_worker, places=shared)
-    result = pipeline.run()
-    left_ms = int((LIMIT_S - 0.5 - (time.monotonic() - began)) * 1000)
-    state = result.wait_until_finish(duration=max(1, left_ms))
-    if state not in ("DONE", None) and not str(state).endswith("DONE"):
-        result.cancel()
+    with contextlib.ExitStack() as stack:
+        marks = []
+        for place in places:
+            if "://" not in place:
+                with contextlib.suppress(OSError):  # of which the check of that place tells
+                    marks.append(stack.enter_context(marked(place)))
+        asked = reach(with_defaults(options))
+        asked.view_as(GoogleCloudOptions).job_name = job = f"webscale-rl-doctor-{uuid.uuid4().hex[:8]}"
+        pipeline = empty_pipeline(asked)
+        stores = [place for place in places if "://" in place]
+        pipeline | beam.Create([versions]) | beam.Map(_on_worker, stores=stores, marks=marks)
+        result = pipeline.run()
+        left_ms = int((LIMIT_S - 0.5 - (time.monotonic() - began)) * 1000)
+        state = result.wait_until_finish(duration=max(1, left_ms))
+    if state != PipelineState.DONE:
+        given = asked.get_all_options()
+        runner_of(given).cancel(given, job, result)
         raise Unsure(
             f"{name} took a job and had not ended it after {LIMIT_S:g} s, so nothing is known of its workers; see there"
             " whether they are only starting"
@@ -156,7 +169,9 @@ def _runner(options: PipelineOptions, places: Sequence[str]) -> str:
     return f"{name} ended a job in {time.monotonic() - began:.1f} s; its workers have {versions}"
 
 
-def _on_worker(client: Versions, places: Sequence[str]) -> None:
+def _on_worker(client: Versions, stores: Sequence[str], marks: Sequence[str]) -> None:
     check_versions(client)
-    for place in places:
-        probe(place.rstrip("/"))
+    for mark in marks:
+        check_mark(mark)
+    for store in stores:
+        probe(store.rstrip("/"))

@@ -258,7 +258,7 @@ def plan_of(config: RunConfig, part: Part | None = None) -> CorpusPlan:
         plan = plan_corpus(paths, config.columns, config.sample, whole=config.until in DOCUMENT_STAGES)
     except UnreadableError as error:
         raise NothingReadableError(str(error)) from None
-    except CorpusError as error:
+    except (CorpusError, StorageError) as error:
         raise UsageError(str(error)) from None
     return dataclasses.replace(plan, clean=config.filters.cleaning, forgotten=part.forgotten if part else ())
 

@@ -53,7 +53,9 @@ def check_run(
             raise UsageError(f"--input {path} lies where --output {output} writes; name another --output")
     try:
         check_idle(output)
-    except (StorageError, ValueError) as error:
+    except UsageError:
+        raise
+    except (OSError, ValueError) as error:
         raise _unusable("--output", output, error) from None
     if retry_errors:
         _check_reopening(output, about)
@@ -99,7 +101,13 @@ def _check_idle(path: str) -> None:
     Args:
       path: the file with its signature.
     """
-    owner = read_json(path) if exists(path) else {}
+    try:
+        owner = dict(read_json(path)) if exists(path) else {}
+    except (TypeError, ValueError) as error:
+        raise UsageError(
+            f"{path}, which names the run at work there, cannot be read: {' '.join(str(error).split())};"
+            " delete it if no run of ours is"
+        ) from None
     if owner.get("job"):
         raise UsageError(
             f"{path}: run {owner['run_id']} was submitted with --no-wait as {owner['job']}, {owner['started']};"
@@ -128,6 +136,11 @@ def _check_reopening(output: str, about: dict[str, Any]) -> None:
             raise UsageError(f"{output} holds no run to reopen; check --output, or leave --retry-errors out")
         return  # unfinished: going on asks for the errors again anyway
     before = read_manifest(output)
+    if lacking := [name for name in ("config", "prompts", "stages") if name not in before]:
+        raise UsageError(
+            f"{output}/{MANIFEST} lacks {', '.join(lacking)}, another version of webscale-rl has written it: go on with"
+            " that one, or start it again with --overwrite"
+        )
     if not sum(stage["errors"] for stage in before["stages"]):
         raise UsageError(f"{output} has no errors to retry; it is complete as it is")
     changed = _changes(before["config"], about["config"])
@@ -239,20 +252,23 @@ def _locked(path: str) -> Iterator[None]:
 
 def waits_for_batches(output: str) -> bool:
     """Return whether the last run there left requests for batches, so that the next one is a round of the same work."""
-    path = f"{output}/{MANIFEST}"
-    return exists(path) and bool(read_json(path)["rows"].get("pending"))
+    if not exists(f"{output}/{MANIFEST}"):
+        return False
+    with contextlib.suppress(UsageError):  # of what cannot be read nothing is continued
+        return bool(read_manifest(output).get("rows", {}).get("pending"))
+    return False
 
 
 def read_manifest(output: str) -> dict[str, Any]:
     """Return the manifest of a run's directory.
 
     Raises:
-      UsageError: there is none, or it is no JSON.
+      UsageError: there is none, or it is no JSON object.
     """
     path = f"{output}/{MANIFEST}"
     try:
-        return read_json(path)
-    except (OSError, BeamIOError, json.JSONDecodeError) as error:
+        return dict(read_json(path))
+    except (OSError, TypeError, ValueError) as error:
         raise UsageError(
             f"{path} cannot be read: {' '.join(str(error).split())}; is {output} a run's --output?"
         ) from None

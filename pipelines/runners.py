@@ -71,6 +71,7 @@ class Runner:
       processes: worker processes of one worker, 0 where it decides itself.
       page: where a person looks at a job that was submitted, by its name and the result.
       cancel: ends a job, as `page` is told of it.
+      remedies: words that a job fails with, and what to do about it.
       example: the flags that a user types.
     """
 
@@ -83,6 +84,7 @@ class Runner:
     processes: Callable[[Given], int] = lambda given: 1
     page: Callable[[Given, str, Any], str] = lambda given, job, result: f"job {job}"
     cancel: Callable[[Given, str, Any], object] = lambda given, job, result: result.cancel()
+    remedies: tuple[tuple[str, str], ...] = ()
     example: str = ""
 
 
@@ -142,6 +144,15 @@ def _job_page(given: Given, job: str, result: Any) -> str:
 
 def _on_flink(given: Given) -> bool:
     return given["flink_master"] not in ("[local]", "[auto]")
+
+
+_ON_FLINK: Final = (
+    (
+        "Insufficient number of network buffers",
+        "the cluster has too few of them for this plan: set taskmanager.memory.network.min and .max to 512m or more",
+    ),
+    ("NoResourceAvailableException", "the cluster has no free slots: lower --parallelism, or wait for its other jobs"),
+)
 
 
 def _flink_url(given: Given) -> str:
@@ -325,6 +336,7 @@ RUNNERS: Final[Mapping[str, Runner]] = {
         held=_flink_held,
         page=_flink_page,
         cancel=_cancel_on_flink,
+        remedies=_ON_FLINK,
         example="--flink_master HOST:8081 --environment_type EXTERNAL --environment_config localhost:50000",
     ),
     "SparkRunner": Runner(

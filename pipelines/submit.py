@@ -22,6 +22,10 @@ from transforms.output import has_ended
 _WORDS: Final = 400
 
 
+class JobError(RuntimeError):
+    """A job has failed for a reason with a known remedy; the message is for the user, one line."""
+
+
 def job_of(run_id: str) -> str:
     """Return the name of a run's job, as every runner allows it."""
     return f"webscale-rl-{run_id.lower()}"
@@ -64,7 +68,8 @@ def follow(pipeline: beam.Pipeline, facts: RunFacts, outlook: Outlook) -> None:
 
     Raises:
       UsageError: the runner does not take the job.
-      Exception: whatever the job failed with, unless that came after its last step.
+      JobError: the job failed, and what to do about it is known.
+      Exception: whatever else it failed with, unless that came after its last step.
     """
     given = pipeline.options.get_all_options()  # now, as Beam changes what it is given
     with progress(outlook, sys.stderr) as shown:
@@ -72,11 +77,15 @@ def follow(pipeline: beam.Pipeline, facts: RunFacts, outlook: Outlook) -> None:
         shown.follow(result)
         try:
             result.wait_until_finish()
-        except BaseException:
+        except BaseException as error:
             with contextlib.suppress(Exception):  # what it failed with is what counts
                 runner_of(given).cancel(given, given["job_name"], result)
-            if not _has_ended(facts):
-                raise
+            if _has_ended(facts):
+                return
+            for words, remedy in runner_of(given).remedies:
+                if words in str(error):
+                    raise JobError(f"{words}: {remedy}") from error
+            raise
 
 
 def _has_ended(facts: RunFacts) -> bool:

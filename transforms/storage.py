@@ -214,7 +214,7 @@ def _probe_store(path: str) -> None:
 
 
 def _probe_disk(directory: Path, name: str) -> None:
-    there = next(place for place in (directory.absolute(), *directory.absolute().parents) if place.exists())
+    there = _existing(directory)
     try:
         with (there / name).open("xb") as file:
             file.write(b"1")
@@ -230,3 +230,31 @@ def _probe_disk(directory: Path, name: str) -> None:
         raise StorageError(
             f"cannot write {directory} ({error.strerror}: {there}); make it writable, or name another"
         ) from None
+
+
+def _existing(directory: Path) -> Path:
+    """Return a directory, or where it is missing the nearest above it."""
+    return next(place for place in (directory.absolute(), *directory.absolute().parents) if place.exists())
+
+
+@contextlib.contextmanager
+def marked(directory: str) -> Iterator[str]:
+    """Leave an empty file in a directory of this machine, or above a missing one, as long as the block runs; yields it.
+
+    Raises:
+      OSError: it cannot be written.
+    """
+    mark = _existing(Path(directory)) / f"probe-{uuid.uuid4().hex}"
+    mark.touch()
+    try:
+        yield str(mark)
+    finally:
+        mark.unlink(missing_ok=True)
+
+
+def check_mark(mark: str) -> None:
+    """Check on a worker that it sees what the client has `marked`. Raises `StorageError`."""
+    if not Path(mark).exists():
+        raise StorageError(
+            f"cannot find {mark} on a worker, which was just written here; name a directory that all workers share, or gs://"
+        )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import time
@@ -147,6 +148,53 @@ def test_a_directory_that_cannot_be_written(tmp_path: Path) -> None:
     tmp_path.chmod(0o500)
     with pytest.raises(StorageError, match=rf"cannot write {tmp_path}/a \(Permission denied"):
         probe(f"{tmp_path}/a")
+
+
+def test_a_directory_that_workers_do_not_share(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    @contextlib.contextmanager
+    def elsewhere(directory: str) -> Iterator[str]:
+        yield f"{directory}/not-here"
+
+    monkeypatch.setattr(pipelines.doctor, "marked", elsewhere)
+    assert webscale_rl("doctor", "--input", prose_corpus(tmp_path, 3), "--output", tmp_path / "run") == FAILED
+    found = said(capsys)
+    assert found["runner"][0] == "FAIL" and "name a directory that all workers share, or gs://" in found["runner"][1]
+    assert found["output"][0] == "ok"
+
+
+def test_runners_are_asked_as_by_a_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    flags = ["--input", prose_corpus(tmp_path, 3), "--output", tmp_path / "run", "--runner", "PortableRunner"]
+    assert webscale_rl("doctor", *flags, "--job_endpoint=embed", "--environment_type=LOOPBACK") == WELL
+    assert said(capsys)["runner"][1].startswith("PortableRunner ended a job in ")
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        place = f"127.0.0.1:{taken.getsockname()[1]}"
+        began = time.monotonic()
+        assert webscale_rl("doctor", *flags, f"--job_endpoint={place}", "--environment_type=LOOPBACK") == FAILED
+        assert time.monotonic() - began < 5
+    mark, text = said(capsys)["runner"]
+    assert mark == "FAIL" and f"nothing answers at {place}" in text and "start it, or correct the address" in text
+
+
+def test_a_job_that_does_not_end_in_time_is_no_failure(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Job:
+        cancelled = 0
+
+        def wait_until_finish(self, duration: int) -> str:
+            assert 0 < duration <= pipelines.doctor.LIMIT_S * 1000
+            return "RUNNING"
+
+        def cancel(self) -> None:
+            Job.cancelled += 1
+
+    monkeypatch.setattr("apache_beam.Pipeline.run", lambda self: Job())
+    assert webscale_rl("doctor", "--input", prose_corpus(tmp_path, 3), "--output", tmp_path / "run") == WELL
+    mark, text = said(capsys)["runner"]
+    assert mark == "?" and "nothing is known of its workers" in text and Job.cancelled == 1
 
 
 def test_wrong_usage_is_told_as_that_of_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

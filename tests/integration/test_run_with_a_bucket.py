@@ -23,7 +23,7 @@ from tests.integration.test_kills import ROOT, server_process
 from tests.integration.test_run_with_a_model import nothing_lost
 from tests.model_server import ModelServer
 from tests.support import manifest_of, prose, prose_corpus, rows_of, webscale_rl, write_corpus
-from tests.weather import numbered_parts
+from tests.weather import numbered_parts, weather
 from transforms.files import copy, list_files, write_text
 from transforms.language import model_path
 from transforms.llm.cache import open_cache
@@ -125,6 +125,48 @@ def test_a_bucket_that_breaks_during_a_run_is_one_line(
     said = capsys.readouterr().err.splitlines()[-1]
     assert said.startswith(f"webscale-rl: cannot write the cache of model answers '{place}' (Forbidden: ")
     assert said.endswith("or name another bucket; the same command goes on from the cache")
+
+
+def test_a_run_loses_nothing_in_an_outage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    numbered_parts(monkeypatch)
+    corpus = prose_corpus(tmp_path, 20)
+    # What begins each: a file of survivors, a pack of answers (not the probe of the cache before), a shard, the end.
+    begins = {
+        "scratch": "name=storm%2Fscratch%2F2",
+        "pack": "ifGenerationMatch",
+        "shard": "%2Fqa%2F",
+        "end": "manifest",
+    }
+    ends: dict[str, float] = {}
+    refused: Counter[str] = Counter()
+
+    def stormy(method: str, path: str) -> int | None:
+        """Refuse everything for two seconds when each of some files is first written."""
+        now = time.monotonic()
+        for name, part in begins.items():
+            if (
+                name not in ends
+                and method in ("PUT", "POST")
+                and part in path
+                and (name != "pack" or "scratch" in ends)
+            ):
+                ends[name] = now + 2
+            if ends.get(name, 0) > now:
+                refused[name] += 1
+                return 503
+        return None
+
+    with weather() as sky, emulator(tmp_path, sky) as name:
+        output = f"gs://{name}/storm"
+        flags = ["--input", corpus, "--output", output, "--cache", f"gs://{name}/storm/cache"]
+        sky.answer = stormy
+        assert webscale_rl("run", *flags) == 0
+        for path in [*list_files(f"{output}/**/*.parquet"), f"{output}/manifest.json"]:
+            copy(path, path.replace(output, str(tmp_path / "run")))
+    assert webscale_rl("run", "--input", corpus, "--output", tmp_path / "calm") == 0
+    assert refused.keys() == begins.keys()
+    assert rows_of(tmp_path / "run", "qa") == rows_of(tmp_path / "calm", "qa")
+    assert manifest_of(tmp_path / "run")["stages"] == manifest_of(tmp_path / "calm")["stages"]
 
 
 CONFIG = """

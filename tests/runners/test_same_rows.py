@@ -50,11 +50,15 @@ def wait_until(happened: Callable[[], bool], what: str) -> None:
 
 
 def test_a_client_that_does_not_wait_is_not_missed(cluster: Cluster, tmp_path: Path) -> None:
-    corpus = ["--input", prose_corpus(tmp_path, 20)]
-    output = run("Flink cluster, --no-wait", [*corpus, *cluster.flags, "--no-wait"], tmp_path / "left")
+    corpus, state = ["--input", prose_corpus(tmp_path, 20)], tmp_path / "state"
+    flags = [*corpus, "--state", str(state), *cluster.flags, "--no-wait"]
+    output = run("Flink cluster, --no-wait", flags, tmp_path / "left")
     assert not (output / "_SUCCESS").exists(), "the client has waited"
     (job,) = [job for job in cluster.flink.jobs() if job["state"] == "RUNNING"]
     assert job["name"].startswith("webscale-rl-")
     wait_until((output / "_SUCCESS").exists, "the end of a job without a client")
     wait_until(lambda: not (output / "scratch").exists(), "the last step")
-    assert_same(run("FnApiRunner", corpus, tmp_path / "local"), output)
+    assert not (state / "in_use.json").exists(), "the next night is kept out"
+    assert len(list(state.glob("*/_SUCCESS"))) == 1
+    flags = [*corpus, "--state", str(tmp_path / "other")]
+    assert_same(run("FnApiRunner with a state", flags, tmp_path / "local"), output)

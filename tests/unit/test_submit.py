@@ -14,6 +14,7 @@ from pipelines.options import UsageError
 from pipelines.progress import Outlook
 from pipelines.rundir import check_idle, take_run, using
 from pipelines.runners import RUNNERS, NotFoundError, Runner
+from tests.support import webscale_rl
 from transforms.commit import RunFacts
 from transforms.output import MANIFEST, OWNER
 
@@ -40,6 +41,9 @@ class Job:
 
     def metrics(self) -> Any:
         raise ConnectionError
+
+    def cancel(self) -> None:
+        self.cancelled.append("by its result")
 
 
 @pytest.fixture
@@ -97,6 +101,20 @@ def test_a_job_whose_client_goes_is_cancelled(ends: BaseException, tmp_path: Pat
     with pytest.raises(type(ends)) as raised:
         submit.follow(job, facts(tmp_path), OUTLOOK)
     assert raised.value is ends and job.cancelled == ["mine"]
+
+
+def test_a_failure_with_a_known_remedy_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    failed = RuntimeError("java.io.IOException: Insufficient number of network buffers: required 512\n at trace")
+    job = Job(ends=failed)
+    job.options = PipelineOptions(["--runner=FlinkRunner", "--job_name=mine"])
+    with pytest.raises(submit.JobError) as raised:
+        submit.follow(job, facts(tmp_path), OUTLOOK)
+    assert "taskmanager.memory.network.min" in str(raised.value) and "\n" not in str(raised.value)
+    monkeypatch.setattr("pipelines.run.run", lambda _: (_ for _ in ()).throw(raised.value))
+    assert webscale_rl("run", "--input", "x", "--output", "y") == 1
+    assert capsys.readouterr().err.endswith("; the same command goes on from the cache\n")
 
 
 @pytest.mark.usefixtures("tested")
