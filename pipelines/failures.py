@@ -10,8 +10,8 @@ from typing import Final
 
 _OURS: Final = re.compile(
     r"\b(?:transforms|pipelines)\.[\w.]+\."
-    r"(?:CacheError|StorageError|SwapError|CatalogError|VersionError|JobError|ModelFileError|PreflightError|UsageError)"
-    r": (.*)"
+    r"(?:CacheError|StorageError|SwapError|CatalogError"
+    r"|VersionError|JobError|ModelFileError|PreflightError|UsageError): (.*)"
 )
 """An error whose message is one line with a remedy, as a traceback ends with it."""
 _IMAGES: Final = re.compile(

@@ -82,8 +82,7 @@ def content_of(root: str) -> dict[str, Any]:
 def unaccounted(root: str, corpus: Corpus, forgotten: frozenset[str] = frozenset()) -> Iterator[str]:
     """Yield what is wrong with what became of each document of a corpus, by rows and texts alone.
 
-    Each must be kept, or rejected by name, or a duplicate, which its text shows, of one that is in the corpus or the
-    dataset still.
+    Each must be kept, or rejected by name, or a duplicate, which its text shows, of one that is in the corpus still.
     """
     gone = {(row["run_id"], pair) for row in all_rows(root, "superseded") for pair in row["pair_ids"]}
     pairs = [

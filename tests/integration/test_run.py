@@ -240,7 +240,7 @@ def test_a_run_whose_directory_was_taken_over_does_not_finish_there(tmp_path: Pa
         (output / "scratch" / "owner.json").write_text('{"run_id": "another"}')
 
     with pytest.MonkeyPatch.context() as patch, pytest.raises(RuntimeError, match="belongs to the run another by now"):
-        patch.setattr("transforms.write.write_parquet", take_over)
+        patch.setattr("transforms.write.pq.write_table", take_over)
         webscale_rl("run", "--input", corpus, "--output", output, "--until", "generate")
     assert not (output / "manifest.json").exists()
 

@@ -124,7 +124,7 @@ def test_what_is_not_there(place: str) -> None:
 
 
 class Hours:
-    """The clock by which the client libraries wait: whoever sleeps moves it on, but for what earlier tests have left."""
+    """The clock by which the client libraries wait: who sleeps moves it on, but for threads that were there before."""
 
     def __init__(self) -> None:
         self.now = 0.0
