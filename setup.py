@@ -27,6 +27,7 @@ setup(
         "pyarrow>=18,<26",
         "pydantic>=2.7,<3",
         "pyyaml>=6,<7",
+        "requests>=2.31,<3",
         "rich>=13.7,<16",
         "tiktoken>=0.7,<1",  # with the vocabularies that litellm brings
     ],

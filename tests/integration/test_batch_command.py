@@ -278,7 +278,7 @@ def test_a_round_that_dies_leaves_what_its_batches_need(tmp_path: Path, monkeypa
         assert run(documents, output, server, *flags) == 3
         assert webscale_rl("batch", "submit", str(output)) == 3
         with monkeypatch.context() as patch:
-            patch.setattr("pipelines.run.beam.Pipeline.run", lambda _: (_ for _ in ()).throw(KeyboardInterrupt))
+            patch.setattr("pipelines.submit.beam.Pipeline.run", lambda _: (_ for _ in ()).throw(KeyboardInterrupt))
             assert run(documents, output, server, *flags) not in (0, 3)
         assert not (output / "manifest.json").exists()
         monkeypatch.chdir(tmp_path / "elsewhere")

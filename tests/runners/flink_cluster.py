@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -148,8 +148,3 @@ def worker_pool(environment: dict[str, str], log: Path) -> Iterator[str]:
         finally:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, 9)
-
-
-def python(*arguments: str) -> Sequence[str]:
-    """Return a command of this Python."""
-    return [sys.executable, *arguments]
