@@ -236,11 +236,12 @@ def test_a_directory_in_which_a_run_is_at_work_is_refused(tmp_path: Path, capsys
 def test_a_run_whose_directory_was_taken_over_does_not_finish_there(tmp_path: Path) -> None:
     corpus, output = prose_corpus(tmp_path, 5), tmp_path / "run"
 
-    def take_over(*_: object, **__: object) -> None:
+    def take_over(table: pa.Table) -> pa.Table:
         (output / "scratch" / "owner.json").write_text('{"run_id": "another"}')
+        return table
 
     with pytest.MonkeyPatch.context() as patch, pytest.raises(RuntimeError, match="belongs to the run another by now"):
-        patch.setattr("transforms.write.pq.write_table", take_over)
+        patch.setattr("transforms.write.sort_rows", take_over)
         webscale_rl("run", "--input", corpus, "--output", output, "--until", "generate")
     assert not (output / "manifest.json").exists()
 
