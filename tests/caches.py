@@ -89,6 +89,8 @@ def emulator(directory: Path, before: Weather | None = None) -> Iterator[str]:
         "NO_GCE_CHECK": "true",
         "GCE_METADATA_HOST": "127.0.0.1:9",
         "GOOGLE_APPLICATION_CREDENTIALS": str(credentials),
+        # Set here too, since what the first of several emulators' users sets in this process goes with that emulator.
+        "DISABLE_GCS_PYTHON_CLIENT_OTEL_BUCKET_METADATA": "true",
     }
     # The wrapper's own class never reads the server's log, which stops the server once the pipe is full.
     command = f"{_get_binary_path()} -scheme http -host 127.0.0.1 -port {port} -backend memory -log-level error"

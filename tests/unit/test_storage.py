@@ -124,20 +124,16 @@ def test_what_is_not_there(place: str) -> None:
 
 
 class Hours:
-    """The clock by which the client libraries wait: who sleeps moves it on, but for threads that were there before."""
+    """The clock by which the client libraries wait: whoever sleeps moves it on."""
 
     def __init__(self) -> None:
         self.now = 0.0
         self._lock = threading.Lock()
-        self._strangers = {thread.ident for thread in threading.enumerate()} - {threading.get_ident()}
 
     def monotonic(self) -> float:
         return self.now
 
     def sleep(self, seconds: float) -> None:
-        if threading.get_ident() in self._strangers:
-            time.sleep(seconds)
-            return
         with self._lock:
             self.now += seconds
 
