@@ -1,4 +1,4 @@
-"""A rate that the worker processes of one job share through Redis."""
+"""A rate that the worker pools of two jobs share through Redis."""
 
 from __future__ import annotations
 
@@ -8,12 +8,14 @@ import os
 import signal
 import subprocess
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from bench.llm import serving
 from tests.redis_server import RedisServer
+from tests.runners.flink_cluster import worker_pool
 from tests.runners.jobs import LIMIT_S, TOOK, command
 from tests.runners.prepare import ROOT
 from tests.support import prose_corpus
@@ -24,38 +26,52 @@ MODEL = "hosted_vllm/test"
 PER_MINUTE = 600
 WARM_UP_S = 5.0
 MINUTE_S = 60.0
+POOLS = 2
 
 
 def arrivals(log: Path) -> list[float]:
-    """Return when each request came, in seconds since 1970, but for the one that tries the model."""
+    """Return when each request came, in seconds since 1970, but for those that try the model."""
     events = map(json.loads, log.read_text(encoding="utf-8").splitlines())
-    return [event["at"] for event in events if event["event"] == "received"][1:]
+    return sorted(event["at"] for event in events if event["event"] == "received")[POOLS:]
 
 
-def test_two_workers_use_a_rate_and_no_more(tmp_path: Path) -> None:
-    log, config, output = tmp_path / "calls.jsonl", tmp_path / "run.json", tmp_path / "run"
+@contextlib.contextmanager
+def job(pool: str, place: Path, *flags: str) -> Iterator[subprocess.Popen[bytes]]:
+    """Run a job whose workers are those of a pool, until the block ends."""
+    workers = ["--runner=PortableRunner", "--job_endpoint=embed", "--environment_type=EXTERNAL"]
+    arguments = command(*flags, "--output", str(place), *workers, f"--environment_config={pool}")
+    client = subprocess.Popen(arguments, cwd=ROOT, stderr=subprocess.DEVNULL, start_new_session=True)
+    try:
+        yield client
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(client.pid, signal.SIGKILL)
+        client.wait()
+
+
+def test_two_worker_pools_use_a_rate_and_no_more(tmp_path: Path) -> None:
+    log, config = tmp_path / "calls.jsonl", tmp_path / "run.json"
     config.write_text(json.dumps({"limits": {MODEL: {"requests_per_minute": PER_MINUTE}}}), encoding="utf-8")
-    flags = ["--input", prose_corpus(tmp_path, 300), "--output", str(output), "--config", str(config), "--model", MODEL]
-    workers = ["--direct_num_workers=2", "--direct_running_mode=multi_processing"]
-    with RedisServer(tmp_path) as redis, serving("--latency", "lognormal:0.3:0.5", "--log", str(log)) as server:
-        shared = ["--api-base", f"{server.url}/v1", "--limiter", redis.url]
-        client = subprocess.Popen(
-            command(*flags, *shared, *workers), cwd=ROOT, stderr=subprocess.DEVNULL, start_new_session=True
-        )
-        try:
-            deadline = time.monotonic() + LIMIT_S
-            while len(came := arrivals(log)) < 2 or came[-1] < came[0] + WARM_UP_S + MINUTE_S:
-                assert client.poll() is None and time.monotonic() < deadline, "the run has ended too early"
-                time.sleep(0.5)
-        finally:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(client.pid, signal.SIGKILL)
-            client.wait()
-    answering = [path for path in (output / "cache").rglob("*") if path.is_file() and path.stat().st_size > 1000]
-    assert len(answering) >= 2, "only one of the workers has asked"
+    with contextlib.ExitStack() as stack:
+        redis = stack.enter_context(RedisServer(tmp_path))
+        server = stack.enter_context(serving("--latency", "lognormal:0.3:0.5", "--log", str(log)))
+        flags = ["--config", str(config), "--model", MODEL, "--api-base", f"{server.url}/v1", "--limiter", redis.url]
+        clients = []
+        for number in range(POOLS):
+            pool = stack.enter_context(worker_pool({}, tmp_path / f"pool-{number}.log"))
+            corpus = prose_corpus(tmp_path, 200, first=200 * number)
+            clients.append(stack.enter_context(job(pool, tmp_path / str(number), "--input", corpus, *flags)))
+        deadline = time.monotonic() + LIMIT_S
+        while len(came := arrivals(log)) < 2 or came[-1] < came[0] + WARM_UP_S + MINUTE_S:
+            assert time.monotonic() < deadline, "no minute of requests came"
+            assert all(client.poll() is None for client in clients), "a run has ended too early"
+            time.sleep(0.5)
+    for number in range(POOLS):
+        answers = sum(path.stat().st_size for path in (tmp_path / str(number) / "cache").rglob("*") if path.is_file())
+        assert answers > 10_000, "only one of the pools has asked"
     begin = came[0] + WARM_UP_S
     steady = sum(begin <= at < begin + MINUTE_S for at in came)
     most = max(sum(at <= other < at + MINUTE_S for other in came) for at in came)
-    TOOK.append(f"two workers, one Redis: {steady} of {PER_MINUTE} requests in a minute, {most} in any minute at most")
+    TOOK.append(f"two pools, one Redis: {steady} of {PER_MINUTE} requests in a minute, {most} in any minute at most")
     assert most <= PER_MINUTE
     assert steady >= 0.95 * PER_MINUTE
