@@ -21,7 +21,17 @@ from pipelines.models import below_a_call, check_budget, prices_of, settings_of
 from pipelines.options import RunOptions, UsageError, input_files
 from pipelines.progress import Outlook
 from pipelines.reach import reach
-from pipelines.rundir import IN_USE, check_run, check_state, read_manifest, take_run, using, waits_for_batches
+from pipelines.rundir import (
+    IN_USE,
+    check_apart,
+    check_outside_roots,
+    check_run,
+    check_state,
+    read_manifest,
+    take_run,
+    using,
+    waits_for_batches,
+)
 from pipelines.runners import with_defaults
 from pipelines.submit import check_outlives, follow, job_of, leave, pipeline_of
 from pipelines.summary import first_error, summary
@@ -126,10 +136,11 @@ def _checked(options: RunOptions, part: Part | None) -> _Job:
     config = options.config
     output = config.output.rstrip("/")
     prompts = prompts_of(config)
+    if part is None:
+        check_outside_roots("--output", output)
     plan = plan_of(config, part)
     about = _about(config, prompts)
-    inputs = [*plan.paths, *(path for path, _ in plan.unreadable)]
-    check_run(output, about, inputs, overwrite=options.overwrite, retry_errors=options.retry_errors)
+    check_run(output, about, overwrite=options.overwrite, retry_errors=options.retry_errors)
     state = _state(config, part)
     beam_options = with_defaults(options.beam)
     if options.no_wait:
@@ -254,6 +265,7 @@ def prompt_files(directory: str) -> PromptFiles:
 def plan_of(config: RunConfig, part: Part | None = None) -> CorpusPlan:
     """Return which rows of which files a run will read. Raises `NothingReadableError`, or another `UsageError`."""
     paths = input_files(config.input) if part is None else list(part.files)
+    check_apart(config.output.rstrip("/"), paths)
     try:
         plan = plan_corpus(paths, config.columns, config.sample, whole=config.until in DOCUMENT_STAGES)
     except UnreadableError as error:
@@ -268,6 +280,7 @@ def _state(config: RunConfig, part: Part | None) -> State | None:
     if config.state is None:
         return None
     if part is None:
+        check_outside_roots("--state", config.state)
         check_state(config.state, config.output)
     permutations = config.dedup.bands * config.dedup.rows
     try:

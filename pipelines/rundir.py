@@ -18,6 +18,7 @@ from typing import Any, Final
 from apache_beam.io.filesystem import BeamIOError
 
 from pipelines.options import UsageError
+from transforms.catalog import CATALOG
 from transforms.files import delete, delete_tree, exists, list_files, read_json, write_text
 from transforms.llm.batch.journal import IN_USE as BATCH_IN_USE
 from transforms.output import MANIFEST, OWNER, SCRATCH, SUCCESS, is_output, unnamed_files
@@ -35,22 +36,32 @@ _NOT_OF_THE_RESULT: Final = {
 _NOT_OF_THE_ANSWER: Final = {"api_base", "api_key_env"}
 
 
-def check_run(
-    output: str, about: dict[str, Any], inputs: Sequence[str], *, overwrite: bool, retry_errors: bool
-) -> None:
+def check_apart(output: str, inputs: Sequence[str]) -> None:
+    """Check that no input lies among the files that a run writes, or `UsageError`."""
+    for path in inputs:
+        if any(absolute(path).startswith(f"{absolute(output)}/{name}/") for name in (*DIRECTORIES, SCRATCH)):
+            raise UsageError(f"--input {path} lies where --output {output} writes; name another --output")
+
+
+def check_outside_roots(flag: str, place: str) -> None:
+    """Check that a directory is no part of what `refresh` keeps up, which would clear it away, or `UsageError`."""
+    above = absolute(place)
+    for _ in range(3):  # itself, ROOT/state and ROOT/runs, ROOT/runs/RUN_ID
+        if exists(f"{above}/{CATALOG}"):
+            raise UsageError(f"{flag} {place} lies in {above}, which webscale-rl refresh keeps up; name another {flag}")
+        above = posixpath.dirname(above)
+
+
+def check_run(output: str, about: dict[str, Any], *, overwrite: bool, retry_errors: bool) -> None:
     """Check that a run may start in `output`; nothing that lies there is touched.
 
     Args:
       about: the configuration and prompt fingerprints as they will stand in the manifest.
-      inputs: the files the run will read.
 
     Raises:
-      UsageError: the directory holds a complete run or one that is at work, cannot be written, holds what is to be
-        read, or is reopened with another configuration.
+      UsageError: the directory holds a complete run or one that is at work, cannot be written, or is reopened with
+        another configuration.
     """
-    for path in inputs:
-        if any(absolute(path).startswith(f"{absolute(output)}/{name}/") for name in (*DIRECTORIES, SCRATCH)):
-            raise UsageError(f"--input {path} lies where --output {output} writes; name another --output")
     try:
         check_idle(output)
     except UsageError:

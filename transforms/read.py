@@ -161,8 +161,8 @@ class ReadCorpus(beam.PTransform):
     """Read the planned row groups.
 
     Output: `Doors` whose kept elements are `Batch`es: documents with an id and a text that is not blank, the columns of
-    `DOCUMENT_COLUMNS`. Rejected: `null_id`, `null_text`, `empty_text`, `forgotten`. Errors: `unreadable_file`,
-    `unreadable_rows` (one a document), `invalid_utf8`.
+    `DOCUMENT_COLUMNS`. Rejected: `null_id`, `empty_id`, `null_text`, `empty_text`, `forgotten`. Errors:
+    `unreadable_file`, `unreadable_rows` (one a document), `invalid_utf8`.
     """
 
     def __init__(self, plan: CorpusPlan) -> None:
@@ -286,7 +286,8 @@ def _garbled(raw: pa.Table) -> dict[int, str]:
 def _missing(raw: pa.Table, forgotten: frozenset[str]) -> dict[int, str]:
     """Return the places of the rows that are no documents, or must not be, each with the reason."""
     # What begins with a letter, a digit or a mark of ASCII is not blank: few texts are left to be looked at one by one.
-    plain = pc.and_(pc.is_valid(raw["id"]), pc.fill_null(pc.match_substring_regex(raw["text"], "^[!-~]"), False))
+    named = pc.fill_null(pc.greater(pc.binary_length(raw["id"]), 0), False)
+    plain = pc.and_(named, pc.fill_null(pc.match_substring_regex(raw["text"], "^[!-~]"), False))
     suspects = np.flatnonzero(~plain.to_numpy())
     rows = raw.select(["id", "text"]).take(suspects).to_pylist()
     reasons = {place: missing(row["id"], row["text"]) for place, row in zip(suspects.tolist(), rows, strict=True)}
@@ -310,6 +311,8 @@ def missing(doc_id: str | None, text: str | None) -> str | None:
     """Return why a row is no document: it has no id, no text, or a blank one."""
     if doc_id is None:
         return "null_id"
+    if not doc_id:
+        return "empty_id"
     if text is None:
         return "null_text"
     return None if text.strip() else "empty_text"

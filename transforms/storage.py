@@ -19,7 +19,7 @@ _FETCHED: Final = "_chunk_size"
 _SLEEP_S: Final = 15.0
 _TRACES: Final = "DISABLE_GCS_PYTHON_CLIENT_OTEL_BUCKET_METADATA"
 _QUERY: Final = re.compile(r"\?[^\s:]+")
-_EXTRA: Final = "pip install 'webscale-rl[gcp]', here and where workers run"
+_EXTRA: Final = "install this package with the extra gcp (pip install '.[gcp]'), here and where workers run"
 _LOG_IN: Final = "set GOOGLE_APPLICATION_CREDENTIALS to a key file, or run `gcloud auth application-default login`"
 
 

@@ -131,7 +131,7 @@ def test_without_the_extra(tmp_path: Path, bucket: str, module: str) -> None:
     assert done.returncode == 2
     said = [line for line in done.stderr.splitlines() if not line.startswith("WARNING:root:apitools")]
     assert len(said) == 1 and said[0].startswith("webscale-rl: --output: cannot ")
-    assert "pip install 'webscale-rl[gcp]', here and where workers run" in said[0]
+    assert "install this package with the extra gcp (pip install '.[gcp]'), here and where workers run" in said[0]
 
 
 def test_a_bucket_that_breaks_while_a_run_writes_is_one_line(

@@ -52,7 +52,13 @@ def test_a_sample_is_what_is_read(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("doc_id", "text", "reason"),
-    [(None, "text", "null_id"), ("a", None, "null_text"), ("a", " \n\t", "empty_text"), ("a", "x", None)],
+    [
+        (None, "text", "null_id"),
+        ("", "text", "empty_id"),
+        ("a", None, "null_text"),
+        ("a", " \n\t", "empty_text"),
+        ("a", "x", None),
+    ],
 )
 def test_rows_that_are_no_documents(doc_id: str | None, text: str | None, reason: str | None) -> None:
     assert missing(doc_id, text) == reason
