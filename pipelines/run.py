@@ -136,9 +136,9 @@ def _checked(options: RunOptions, part: Part | None) -> _Job:
     config = options.config
     output = config.output.rstrip("/")
     prompts = prompts_of(config)
+    plan = plan_of(config, part)
     if part is None:
         check_outside_roots("--output", output)
-    plan = plan_of(config, part)
     about = _about(config, prompts)
     check_run(output, about, overwrite=options.overwrite, retry_errors=options.retry_errors)
     state = _state(config, part)
