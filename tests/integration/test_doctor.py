@@ -9,6 +9,7 @@ import signal
 import socket
 import threading
 import time
+import uuid
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -143,7 +144,28 @@ def test_a_store_that_ignores_preconditions(bucket: str, sky: Weather) -> None:
     with pytest.raises(StorageError, match=r"it ignores if_generation_match\); name a bucket"):
         probe(f"{bucket}/here")
     sky.forget = None
+    assert list_files(f"{bucket}/here/**") == []
     probe(f"{bucket}/here")
+
+
+@needs_emulator
+@leaves_sockets
+def test_an_answer_that_is_lost_is_no_second_write(bucket: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    written = uuid.uuid4()
+    monkeypatch.setattr("transforms.storage.uuid.uuid4", lambda: written)
+    copy(__file__, f"{bucket}/lost/probe-{written.hex}")
+    probe(f"{bucket}/lost")
+    assert list_files(f"{bucket}/lost/**") == []
+
+
+@needs_emulator
+@leaves_sockets
+def test_a_store_that_is_not_well_is_left_as_it_was(bucket: str, sky: Weather) -> None:
+    sky.answer = lambda method, path: 403 if method == "GET" and "alt=media" in path else None
+    with pytest.raises(StorageError, match=r"^cannot read .*/left/probe-.*let this account list"):
+        probe(f"{bucket}/left")
+    sky.clear_up()
+    assert list_files(f"{bucket}/left/**") == []
 
 
 def test_a_directory_that_cannot_be_written(tmp_path: Path) -> None:
