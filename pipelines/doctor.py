@@ -25,6 +25,7 @@ from pipelines.submit import empty_pipeline
 from pipelines.workers import check_limiter
 from schemas.config import RunConfig
 from transforms.files import open_parquet
+from transforms.llm.failures import mask
 from transforms.llm.preflight import check_models
 from transforms.storage import check_mark, marked, probe
 from transforms.versions import Versions, check_versions, versions_here
@@ -118,7 +119,8 @@ def examine(checks: Mapping[str, Callable[[], str]], limit_s: float) -> list[Fin
         except Unsure as doubt:
             found[name] = Finding(name, "unsure", str(doubt))
         except Exception as error:
-            found[name] = Finding(name, "failed", told(error) or " ".join(f"{type(error).__name__}: {error}".split()))
+            said = told(error) or " ".join(f"{type(error).__name__}: {error}".split())
+            found[name] = Finding(name, "failed", mask(said))
 
     # Threads of a pool would be waited for when the process ends, however long they take.
     threads = [threading.Thread(target=make, args=item, daemon=True) for item in checks.items() if item[0] != _RUNNER]

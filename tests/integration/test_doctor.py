@@ -289,7 +289,7 @@ def test_what_does_not_answer_is_not_waited_for() -> None:
         raise Unsure("it is only starting")
 
     def broken() -> str:
-        raise ZeroDivisionError("two\nlines")
+        raise ZeroDivisionError("two\nlines of http://user:word@host")
 
     began = time.monotonic()
     findings = examine(
@@ -303,7 +303,7 @@ def test_what_does_not_answer_is_not_waited_for() -> None:
         ("bad", "failed"),
     ]
     assert findings[0].said.startswith("no answer within 0.3 s; ")
-    assert findings[3] == Finding("bad", "failed", "ZeroDivisionError: two lines")
+    assert findings[3] == Finding("bad", "failed", "ZeroDivisionError: two lines of http://[redacted]@host")
 
 
 def test_what_a_run_does_not_use_is_not_asked(tmp_path: Path) -> None:
