@@ -102,7 +102,14 @@ def test_what_a_job_needs_of_its_client(flags: list[str], reason: str | None) ->
 
 @pytest.mark.parametrize(
     ("machine", "workers"),
-    [(None, 6), ("n1-standard-1", 6), ("n2-highmem-8", 48), ("custom-4-8192", 24), ("n2-custom-4-8192-ext", 24)],
+    [
+        (None, 6),
+        ("n1-standard-1", 6),
+        ("n2-highmem-8", 48),
+        ("custom-4-8192", 24),
+        ("n2-custom-4-8192", 24),
+        ("n2-custom-4-8192-ext", 24),
+    ],
 )
 def test_dataflow_starts_a_process_for_each_virtual_processor(machine: str | None, workers: int) -> None:
     flags = [DATAFLOW, "--max_num_workers=6", *([f"--worker_machine_type={machine}"] if machine else [])]
