@@ -199,7 +199,7 @@ def _left(job: _Job, run_id: str, signed: list[str]) -> str:
     name = pipeline.options.view_as(GoogleCloudOptions).job_name
     _take(job, run, name)
     try:
-        page = leave(pipeline)
+        page = leave(pipeline, run_id)
     except UsageError:
         delete([f"{job.output}/{OWNER}"])  # no job will
         raise
