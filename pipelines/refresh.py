@@ -28,7 +28,7 @@ from pipelines.rundir import deciding
 from pipelines.takedown import read_ids, remember, sweep
 from schemas.catalog import Catalog
 from schemas.config import RunConfig
-from transforms.catalog import CACHE, FORGOTTEN, RUNS, STATE, Part, change_catalog
+from transforms.catalog import CACHE, RUNS, STATE, Part, change_catalog, noted_in
 from transforms.llm.batch.journal import BATCH
 
 _DECIDED: Final = {
@@ -146,7 +146,7 @@ def _forget(root: str, ids: list[str]) -> None:
     name = new_run_id()
     with locked(root, name):
         catalog, known = sweep(root, remember(root, opened(root), name, ids))
-        unfinished = clear(root, catalog)
+        _, unfinished = clear(root, catalog)
     print(f"{known:,} of {len(ids):,} documents were in {root}; none of the {len(ids):,} comes back.")
     for place in unfinished:
         print(f"But {place}/{BATCH} may hold their texts until its batches are collected.", file=sys.stderr)
@@ -161,7 +161,7 @@ def _night(options: RefreshOptions, config: RunConfig, corpus: Listed, *, full: 
     root, run_id = options.root, new_run_id()
     with locked(root, run_id) as lock:
         catalog, _ = sweep(root, opened(root))
-        unfinished = clear(root, catalog)
+        catalog, unfinished = clear(root, catalog)
         catalog = _settled(root, catalog)
         due = due_files(catalog, corpus, errors=errors, full=full)
         if not due.paths:
@@ -205,7 +205,7 @@ def _part(root: str, run_id: str, catalog: Catalog, corpus: Listed, due: Due, co
         known_errors=sum(
             catalog.files[path].errors for path in due.paths if path not in due.new and path not in due.changed
         ),
-        forgotten=tuple(f"{root}/{FORGOTTEN}/{takedown.id}.parquet" for takedown in catalog.forgotten),
+        forgotten=tuple(noted_in(root, takedown.id) for takedown in catalog.forgotten),
         settings={key: value for key, value in deciding(settings).items() if value and key not in _NOT_SETTINGS},
         prompts=fingerprints(prompts_of(config), config.calls),
         full=full,

@@ -6,6 +6,7 @@ import contextlib
 import posixpath
 import sys
 import time
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
 import pyarrow as pa
@@ -13,11 +14,21 @@ from apache_beam.io.filesystem import BeamIOError
 
 from pipelines.options import UsageError
 from schemas.catalog import Catalog
-from transforms.catalog import CATALOG, FORGOTTEN, RUNS, STATE, CatalogError, read_catalog, write_catalog
+from transforms.catalog import (
+    CATALOG,
+    FORGOTTEN,
+    RUNS,
+    STATE,
+    CatalogError,
+    change_catalog,
+    noted_in,
+    read_catalog,
+    write_catalog,
+)
 from transforms.files import copy, delete, delete_tree, exists, list_files
 from transforms.llm.batch.journal import BATCH, Journal
 from transforms.lock import LOCK, HeldError, beating, describe, leave, release, take
-from transforms.output import is_output
+from transforms.output import SCRATCH, is_output, is_temporary
 from transforms.state import absolute
 from transforms.storage import StorageError
 from transforms.swap import ConflictError, SwapError
@@ -134,24 +145,34 @@ def check_root(root: str, inputs: Sequence[str]) -> None:
             raise UsageError(f"--input {path} lies in --root {root}; name another --root")
 
 
-def clear(root: str, catalog: Catalog) -> list[str]:
+def clear(root: str, catalog: Catalog) -> tuple[Catalog, list[str]]:
     """Remove what dead runs have left, and what newer ones have replaced; under the lock.
 
+    A job that was taken for dead may live, and enter the catalogue at any moment. So that goes one generation on before
+    anything is deleted: then the job's run is in it already, and stays, or cannot be added any more.
+
     Returns:
-      The directories of runs that stay, because batches that they have sent are not collected.
+      The catalogue then, and the directories of runs that stay, because batches that they have sent are not collected.
     """
     with told():
+        runs, states = _files(root, RUNS), _files(root, STATE)
+        if not runs.keys() | states.keys() <= set(catalog.run_ids):
+            catalog = change_catalog(root, lambda before: before.next())
         known = set(catalog.run_ids)
-        places = [run_directory(root, run) for run in sorted(_names(root, RUNS) - known)]
+        places = [run_directory(root, run) for run in sorted(runs.keys() - known)]
         unfinished = [place for place in places if Journal(place).open()]
         for place in places:
             if place not in unfinished:
                 delete_tree(place)
-        for run in sorted(_names(root, STATE) - known):
+        for run in sorted(states.keys() - known):
             delete_tree(f"{root}/{STATE}/{run}")
-        remembered = {f"{root}/{FORGOTTEN}/{takedown.id}.parquet" for takedown in catalog.forgotten}
+        for run in sorted(known):  # what died after it had entered
+            if any(path.startswith(f"{run_directory(root, run)}/{SCRATCH}/") for path in runs[run]):
+                delete_tree(f"{run_directory(root, run)}/{SCRATCH}")
+            delete([path for path in (*runs[run], *states[run]) if is_temporary(path)])
+        remembered = {noted_in(root, takedown.id) for takedown in catalog.forgotten}
         delete([path for path in list_files(f"{root}/{FORGOTTEN}/*") if path not in remembered])
-    return unfinished
+    return catalog, unfinished
 
 
 def carry(unfinished: Sequence[str], output: str) -> None:
@@ -163,7 +184,10 @@ def carry(unfinished: Sequence[str], output: str) -> None:
             delete_tree(place)
 
 
-def _names(root: str, kind: str) -> set[str]:
-    """Return the names of the directories below one of a root's that hold any file."""
+def _files(root: str, kind: str) -> defaultdict[str, list[str]]:
+    """Return the files below the directories of one of a root's, by the names of these; empty ones do not count."""
     start = len(f"{root}/{kind}/")
-    return {path[start:].split("/")[0] for path in list_files(f"{root}/{kind}/**")}
+    found: defaultdict[str, list[str]] = defaultdict(list)
+    for path in list_files(f"{root}/{kind}/**"):
+        found[path[start:].split("/")[0]].append(path)
+    return found

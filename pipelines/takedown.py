@@ -20,12 +20,13 @@ from pipelines.options import UsageError
 from pipelines.roots import run_directory, told
 from schemas.catalog import Catalog, Takedown
 from schemas.records import text_hashes
-from transforms.catalog import CACHE, FORGOTTEN, RUNS, STATE, change_catalog
+from transforms.catalog import CACHE, RUNS, STATE, change_catalog, noted_in
 from transforms.files import delete_tree, exists, list_files, open_parquet, read_json, write_parquet, write_text
 from transforms.llm.batch.journal import BATCH
 from transforms.llm.cache import CacheError, open_segments
 from transforms.llm.cache.maintain import remove_answers
 from transforms.output import MANIFEST
+from transforms.read import forgotten_ids
 from transforms.state import GROUP_ROWS
 
 _DIRECTORIES: Final = ("qa", "rejected", "errors", "superseded")
@@ -75,12 +76,12 @@ def remember(root: str, catalog: Catalog, name: str, ids: list[str]) -> Catalog:
       name: of the takedown.
     """
     with told():
-        noted = _hashes([_noted_in(root, takedown) for takedown in catalog.forgotten])
+        noted = forgotten_ids([noted_in(root, each.id) for each in catalog.forgotten])
         new = sorted(set(text_hashes(pa.chunked_array([ids], pa.string()))) - noted)
         if not new:
             return catalog
         takedown = Takedown(id=name, ids=len(new), swept=False)
-        write_parquet(_noted_in(root, takedown), pa.table({"sha256": new}))
+        write_parquet(noted_in(root, name), pa.table({"sha256": new}))
         return change_catalog(root, lambda catalog: catalog.next(forgotten=(*catalog.forgotten, takedown)))
 
 
@@ -97,7 +98,7 @@ def sweep(root: str, catalog: Catalog) -> tuple[Catalog, int]:
     if not due:
         return catalog, 0
     with told():
-        found = _find(root, _hashes([_noted_in(root, takedown) for takedown in due]))
+        found = _find(root, forgotten_ids([noted_in(root, takedown.id) for takedown in due]))
         gone = pa.array(sorted(found.ids), pa.string())
         heirs = duplicates_of(root, catalog, gone, catalog.run_ids)
         catalog = change_catalog(root, lambda catalog: catalog.next(heirs=tuple(sorted({*catalog.heirs, *heirs}))))
@@ -114,19 +115,7 @@ def _swept(catalog: Catalog, rows: dict[str, dict[str, int]]) -> Catalog:
     )
 
 
-def _noted_in(root: str, takedown: Takedown) -> str:
-    return f"{root}/{FORGOTTEN}/{takedown.id}.parquet"
-
-
-def _hashes(paths: list[str]) -> set[str]:
-    found: set[str] = set()
-    for path in paths:
-        with open_parquet(path) as file:
-            found.update(file.read(["sha256"])["sha256"].to_pylist())
-    return found
-
-
-def _find(root: str, hashes: set[str]) -> _Found:
+def _find(root: str, hashes: frozenset[str]) -> _Found:
     """Return which ids there are in the runs and the state, those of dead runs included, and what came of them."""
     found = _Found()
     places = [f"{root}/{RUNS}/*/{name}" for name in _DIRECTORIES]
@@ -139,7 +128,7 @@ def _find(root: str, hashes: set[str]) -> _Found:
     return found
 
 
-def _look(table: pa.Table, hashes: set[str], found: _Found) -> None:
+def _look(table: pa.Table, hashes: frozenset[str], found: _Found) -> None:
     ids = doc_ids(table)
     names = pc.unique(ids).drop_null()
     inside = [sha256 in hashes for sha256 in text_hashes(pa.chunked_array([names], pa.string()))]

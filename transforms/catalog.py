@@ -62,6 +62,11 @@ class Part:
         return f"{self.root}/{STATE}"
 
 
+def noted_in(root: str, takedown: str) -> str:
+    """Return the file with the hashes of the ids of a takedown."""
+    return f"{root}/{FORGOTTEN}/{takedown}.parquet"
+
+
 def read_catalog(root: str) -> tuple[Catalog | None, str]:
     """Return the catalogue and the token that replaces it; null where there is none.
 

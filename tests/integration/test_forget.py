@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 
 import pipelines.takedown
+import transforms.commit
 from tests.roots import all_rows, catalog_of, content_of, ids_file, lay_out, read_table, refresh, runs_of, unaccounted
 from tests.support import manifest_of, prose, webscale_rl
 from transforms.files import list_files
@@ -35,12 +37,15 @@ def root(two_nights: Path, tmp_path: Path) -> str:
     return str(tmp_path / "root")
 
 
-def mentions(root: str, word: str) -> list[str]:
-    """Return the files under a root that hold a word: rows of Parquet, and all other files as they are."""
+def mentions(root: str, doc_id: str, text: str) -> list[str]:
+    """Return the files under a root that name a document, or hold the beginning of its text: Parquet by its rows."""
+    name = re.compile(rf"""["']{doc_id}\\?["']""")  # as Python, JSON, and JSON within JSON quote it
     found = []
-    for path in list_files(f"{root}/**"):
-        content = str(read_table(path).to_pylist()) if path.endswith(".parquet") else Path(path).read_text()
-        found += [path] if word in content else []
+    for path in Path(root).rglob("*"):
+        if path.is_file():
+            rows = ".parquet" in path.name
+            content = str(read_table(str(path)).to_pylist()) if rows else path.read_bytes().decode(errors="replace")
+            found += [str(path)] if name.search(content) or text[:60] in content else []
     return found
 
 
@@ -58,7 +63,7 @@ def calls_of(root: str, doc_id: str) -> set[str]:
 
 def test_nothing_of_a_forgotten_document_is_left(root: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     keys, before, others = calls_of(root, "d4"), answers(root), calls_of(root, "d7") | calls_of(root, "d5")
-    assert keys and mentions(root, "'d4'") and catalog_of(root)["runs"][1]["rows"]["superseded"] == 1
+    assert keys and mentions(root, "d4", prose(4)) and catalog_of(root)["runs"][1]["rows"]["superseded"] == 1
     dead = Path(root, "runs", "dead", "rejected")
     shutil.copytree(Path(root, "runs", runs_of(root)[0], "rejected"), dead)
     rows_before = {run["id"]: run["rows"] for run in catalog_of(root)["runs"]}
@@ -66,8 +71,8 @@ def test_nothing_of_a_forgotten_document_is_left(root: str, tmp_path: Path, caps
     assert webscale_rl("refresh", "--root", root, "--forget", ids) == 0
     assert f"2 of 3 documents were in {root}" in capsys.readouterr().out
     assert not dead.exists()
-    for doc_id in ("d4", "d6"):
-        assert mentions(root, f"'{doc_id}'") == []
+    for number in (4, 6):
+        assert mentions(root, f"d{number}", prose(number)) == []
     assert not answers(root) & keys and others <= answers(root) and len(answers(root)) < len(before)
     for run in catalog_of(root)["runs"]:
         manifest = manifest_of(Path(root, "runs", run["id"]))
@@ -107,6 +112,28 @@ def test_the_duplicate_of_a_forgotten_document_has_its_turn_and_the_document_doe
     assert len(runs_of(root)) == 1
 
 
+def test_what_a_run_that_died_at_its_very_end_has_left_is_forgotten_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    corpus, root = f"{tmp_path}/corpus", f"{tmp_path}/root"
+    lay_out(corpus, {"a": {"d4": prose(4), "d5": prose(5)}})
+
+    def power_cut(*_: Any) -> None:
+        raise OSError("the power went out")
+
+    monkeypatch.setattr(transforms.commit, "_clear", power_cut)
+    with pytest.raises(Exception, match="the power went out"):
+        refresh(corpus, root)
+    monkeypatch.undo()
+    for shard in list_files(f"{root}/runs/*/qa/part-*") + list_files(f"{root}/state/*/documents/part-*"):
+        shutil.copy(shard, f"{shard}.{'0' * 32}.tmp")
+    (run,) = runs_of(root)
+    assert any(f"{run}/scratch" in path for path in mentions(root, "d4", prose(4)))
+    assert sum(path.endswith(".tmp") for path in mentions(root, "d4", prose(4))) == 2
+    assert webscale_rl("refresh", "--root", root, "--forget", ids_file(tmp_path / "ids.parquet", "d4")) == 0
+    assert mentions(root, "d4", prose(4)) == [] and runs_of(root) == [run]
+
+
 @pytest.mark.parametrize("step", ["duplicates_of", "_remove_answers", "_sweep_state", "_sweep_run", "_swept"])
 def test_a_takedown_that_dies_is_taken_up_by_the_next_refresh(
     two_nights: Path, root: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
@@ -124,4 +151,4 @@ def test_a_takedown_that_dies_is_taken_up_by_the_next_refresh(
     nothing = ids_file(tmp_path / "none.parquet")
     assert webscale_rl("refresh", "--root", root, "--forget", nothing) == 0
     assert [takedown["swept"] for takedown in catalog_of(root)["forgotten"]] == [True]
-    assert mentions(root, "'d4'") == [] and not answers(root) & keys
+    assert mentions(root, "d4", prose(4)) == [] and not answers(root) & keys

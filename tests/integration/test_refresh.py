@@ -19,9 +19,10 @@ import pyarrow.parquet as pq
 import pytest
 
 import pipelines.batch
+import pipelines.refresh
 import pipelines.run
 import transforms.commit
-from pipelines.roots import run_directories
+from pipelines.roots import clear, opened, run_directories
 from tests.batch_runs import WAIT, batches_of, quick_batches
 from tests.caches import emulator, needs_emulator
 from tests.integration.test_kills import ROOT as SOURCES
@@ -214,6 +215,49 @@ def test_a_run_is_not_added_to_a_catalogue_that_it_was_not_planned_from(
     monkeypatch.undo()
     assert refresh(place, root) == 0
     assert list(unaccounted(root, corpus)) == []
+
+
+def test_a_job_that_enters_as_another_refresh_takes_over_keeps_its_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    corpus, root = f"{tmp_path}/corpus", f"{tmp_path}/root"
+    lay_out(corpus, {"a": {"d4": prose(4), "d5": prose(5)}})
+    late: list[Any] = []
+    monkeypatch.setattr(transforms.commit, "enter", lambda *arguments: late.append(arguments) or power_cut())
+    with pytest.raises(Exception, match="the power went out"):
+        refresh(corpus, root)
+    monkeypatch.undo()
+    cleared = pipelines.refresh.clear
+
+    def clear(*arguments: Any) -> Any:
+        transforms.commit.enter(*late[0])
+        return cleared(*arguments)
+
+    monkeypatch.setattr(pipelines.refresh, "clear", clear)
+    assert refresh(corpus, root) == 0
+    (run,) = runs_of(root)
+    assert Path(root, "runs", run, "qa").is_dir() and Path(root, "state", run, "documents").is_dir()
+    assert {row["source"]["doc_id"] for row in all_rows(root, "qa")} == {"d4", "d5"}
+
+
+def test_a_job_whose_files_another_refresh_has_cleared_away_does_not_enter(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    corpus, root = f"{tmp_path}/corpus", f"{tmp_path}/root"
+    lay_out(corpus, {"a": {"d4": prose(4), "d5": prose(5)}})
+    laid = transforms.commit.lay_down
+
+    def lay_down(*arguments: Any) -> None:
+        clear(root, opened(root))
+        laid(*arguments)
+
+    monkeypatch.setattr(transforms.commit, "lay_down", lay_down)
+    assert refresh(corpus, root) == 1
+    assert "it is not the one that the run was planned from" in capsys.readouterr().err
+    assert runs_of(root) == []
+    monkeypatch.undo()
+    assert refresh(corpus, root) == 0
+    assert {row["source"]["doc_id"] for row in all_rows(root, "qa")} == {"d4", "d5"}
 
 
 def test_what_ends_as_an_error_comes_again_each_night_and_never_stops_what_is_new(tmp_path: Path) -> None:
