@@ -131,7 +131,7 @@ def refresh(options: RefreshOptions) -> int:
       UsageError: the root, the corpus or the settings are of no use, or somebody else is at work there.
     """
     corpus = {} if options.config is None else input_updates(options.config.input)
-    check_root(options.root, list(corpus))
+    check_root(options.root, list(corpus), there=options.config is None)
     if options.forget is not None:
         _forget(options.root, read_ids(options.forget))
     if options.config is None:
@@ -147,7 +147,8 @@ def _forget(root: str, ids: list[str]) -> None:
     with locked(root, name):
         catalog, known = sweep(root, remember(root, opened(root), name, ids))
         _, unfinished = clear(root, catalog)
-    print(f"{known:,} of {len(ids):,} documents were in {root}; none of the {len(ids):,} comes back.")
+    here = len(known.intersection(ids))  # a takedown that died before has been taken up as well
+    print(f"{here:,} of {len(ids):,} documents were in {root}; none of the {len(ids):,} comes back.")
     for place in unfinished:
         print(f"But {place}/{BATCH} may hold their texts until its batches are collected.", file=sys.stderr)
 

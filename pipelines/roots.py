@@ -13,7 +13,7 @@ import pyarrow as pa
 from apache_beam.io.filesystem import BeamIOError
 
 from pipelines.options import UsageError
-from schemas.catalog import Catalog
+from schemas.catalog import Catalog, Takedown
 from transforms.catalog import (
     CATALOG,
     FORGOTTEN,
@@ -25,7 +25,7 @@ from transforms.catalog import (
     read_catalog,
     write_catalog,
 )
-from transforms.files import copy, delete, delete_tree, exists, list_files
+from transforms.files import copy, delete, delete_tree, exists, list_files, open_parquet
 from transforms.llm.batch.journal import BATCH, Journal
 from transforms.lock import LOCK, HeldError, beating, describe, leave, release, take
 from transforms.output import SCRATCH, is_output, is_temporary
@@ -118,9 +118,9 @@ def opened(root: str) -> Catalog:
             if list_files(f"{root}/{RUNS}/**"):
                 raise UsageError(
                     f"{root} has runs but no {CATALOG}: restore it, or move {root}/{RUNS} and {root}/{STATE} away and"
-                    " refresh again (answers in the cache are not paid twice)"
+                    " refresh again (answers in the cache are not paid twice, and what was forgotten stays so)"
                 )
-            catalog = Catalog()
+            catalog = Catalog(forgotten=_noted(root))
             try:
                 write_catalog(root, catalog, token)
             except ConflictError:
@@ -128,18 +128,33 @@ def opened(root: str) -> Catalog:
         return catalog
 
 
-def check_root(root: str, inputs: Sequence[str]) -> None:
+def _noted(root: str) -> tuple[Takedown, ...]:
+    """Return the takedowns of a catalogue that was lost: what they have noted still must not come back."""
+    found = []
+    for path in list_files(noted_in(root, "*")):
+        with open_parquet(path) as file:
+            name = posixpath.basename(path).removesuffix(".parquet")
+            found.append(Takedown(id=name, ids=file.metadata.num_rows, swept=False))
+    return tuple(found)
+
+
+def check_root(root: str, inputs: Sequence[str], *, there: bool) -> None:
     """Check that a directory may be a root.
 
     Args:
       inputs: the corpus.
+      there: whether it must be one already.
 
     Raises:
-      UsageError: it is a run's output, or the corpus lies in it.
+      UsageError: it is a run's output, or none yet, or the corpus lies in it.
     """
     with told():
         if is_output(root):
             raise UsageError(f"--root {root} is a run's --output; name a directory of its own")
+        if there and not exists(f"{root}/{CATALOG}"):
+            raise UsageError(
+                f"--root {root} has no {CATALOG}: name the dataset to forget in; a first one wants --input"
+            )
     for path in inputs:
         if absolute(path).startswith(f"{absolute(root)}/"):
             raise UsageError(f"--input {path} lies in --root {root}; name another --root")

@@ -1,7 +1,8 @@
 """`--forget`: some documents and all that came of them leave a root, and do not come back.
 
 First the hashes of the ids are remembered, so that whatever ends the rest, the next refresh takes it up. Each step
-finds what it needs in what later steps remove: heirs and keys of answers in the rows, pairs in the state's documents.
+finds what it needs in what later steps remove: heirs and keys of answers in the rows, pairs in the state's documents,
+and what names either as what it duplicates in all of these.
 """
 
 from __future__ import annotations
@@ -85,27 +86,30 @@ def remember(root: str, catalog: Catalog, name: str, ids: list[str]) -> Catalog:
         return change_catalog(root, lambda catalog: catalog.next(forgotten=(*catalog.forgotten, takedown)))
 
 
-def sweep(root: str, catalog: Catalog) -> tuple[Catalog, int]:
+def sweep(root: str, catalog: Catalog) -> tuple[Catalog, set[str]]:
     """Remove what came of all ids that were remembered and not swept yet, from every run, the state and the cache.
 
     Returns:
-      The catalogue then, and how many of the ids there were.
+      The catalogue then, and those of the ids that were there.
 
     Raises:
       UsageError: a file cannot be read or written; the next refresh takes it up.
     """
     due = [takedown for takedown in catalog.forgotten if not takedown.swept]
     if not due:
-        return catalog, 0
+        return catalog, set()
     with told():
         found = _find(root, forgotten_ids([noted_in(root, takedown.id) for takedown in due]))
         gone = pa.array(sorted(found.ids), pa.string())
         heirs = duplicates_of(root, catalog, gone, catalog.run_ids)
         catalog = change_catalog(root, lambda catalog: catalog.next(heirs=tuple(sorted({*catalog.heirs, *heirs}))))
         _remove_answers(root, found.keys)
+        named = pa.array(sorted(found.ids | found.pairs), pa.string())
+        for run in catalog.run_ids:
+            _rewrite(f"{run_directory(root, run)}/rejected", lambda table: _unnamed(table, named))
         _sweep_state(root, catalog, gone, found.pairs)
         rows = {run: _sweep_run(run_directory(root, run), gone) for run in catalog.run_ids}
-        return change_catalog(root, lambda catalog: _swept(catalog, rows)), len(found.ids)
+        return change_catalog(root, lambda catalog: _swept(catalog, rows)), found.ids
 
 
 def _swept(catalog: Catalog, rows: dict[str, dict[str, int]]) -> Catalog:
@@ -178,7 +182,7 @@ def _sweep_run(output: str, gone: pa.Array) -> dict[str, int]:
     earlier = manifest.get("forgotten", {})
     before = {name: rows[name] + earlier.get(name, 0) for name in _DIRECTORIES}
     for name in _DIRECTORIES:
-        rows[name] = _rewrite(f"{output}/{name}", lambda table: _unnamed(_without(table, doc_ids(table), gone), gone))
+        rows[name] = _rewrite(f"{output}/{name}", lambda table: _without(table, doc_ids(table), gone))
     delete_tree(f"{output}/{BATCH}")  # whose batches have been collected, and which holds texts
     # Of the files and not of this pass, so that a second one after a crash says the same.
     forgotten = {name: before[name] - rows[name] for name in _DIRECTORIES}
@@ -207,9 +211,7 @@ def _without(table: pa.Table, names: pa.ChunkedArray, gone: pa.Array) -> pa.Tabl
 
 
 def _unnamed(table: pa.Table, gone: pa.Array) -> pa.Table:
-    """Return the rows without the ids that they name as what they duplicate."""
-    if "duplicate_of" not in table.column_names:
-        return table
+    """Return rejected rows without the ids, of documents or pairs, that they name as what they duplicate."""
     column = table["duplicate_of"]
     blank = pc.if_else(pc.is_in(column, gone), pa.scalar(None, pa.string()), column)
     return table.set_column(table.column_names.index("duplicate_of"), table.schema.field("duplicate_of"), blank)

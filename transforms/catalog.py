@@ -78,7 +78,7 @@ def read_catalog(root: str) -> tuple[Catalog | None, str]:
     content, token = read(path)
     remedy = (
         "restore an earlier version of it; or move it, runs/ and state/ away and refresh again: answers in cache/ are"
-        " not paid twice, but who was to be forgotten must be named again"
+        " not paid twice, and what is noted in forgotten/ does not come back"
     )
     return (None if content is None else parse(Catalog, path, content, remedy)), token
 

@@ -11,7 +11,18 @@ import pytest
 
 import pipelines.takedown
 import transforms.commit
-from tests.roots import all_rows, catalog_of, content_of, ids_file, lay_out, read_table, refresh, runs_of, unaccounted
+from tests.roots import (
+    all_rows,
+    catalog_of,
+    content_of,
+    ids_file,
+    lay_out,
+    read_table,
+    refresh,
+    rows,
+    runs_of,
+    unaccounted,
+)
 from tests.support import manifest_of, prose, webscale_rl
 from transforms.files import list_files
 from transforms.llm.cache import open_cache
@@ -134,21 +145,90 @@ def test_what_a_run_that_died_at_its_very_end_has_left_is_forgotten_too(
     assert mentions(root, "d4", prose(4)) == [] and runs_of(root) == [run]
 
 
-@pytest.mark.parametrize("step", ["duplicates_of", "_remove_answers", "_sweep_state", "_sweep_run", "_swept"])
+@pytest.mark.parametrize("dies", [True, False])
+def test_what_duplicates_a_forgotten_document_or_question_does_not_name_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, dies: bool
+) -> None:
+    corpus, root, ids = f"{tmp_path}/corpus", f"{tmp_path}/root", ids_file(tmp_path / "ids.parquet", "d4")
+    longer = " ".join(prose(number) for number in (4, 60, 61, 62))
+    for texts in ({"a": {"d4": prose(4)}}, {"a": {"d4": prose(4)}, "b": {"copy": prose(4), "longer": longer}}):
+        lay_out(corpus, texts)
+        assert refresh(corpus, root) == 0
+    first, second = runs_of(root)
+    pairs = {row["id"] for row in rows(f"{root}/runs/{first}/qa")}
+    named = [row["duplicate_of"] for row in rows(f"{root}/runs/{second}/rejected") if row["duplicate_of"]]
+    assert "d4" in named and pairs.intersection(named)
+    whole = pipelines.takedown._sweep_run
+
+    def power_cut(output: str, *arguments: Any) -> Any:
+        if output.endswith(second):
+            raise RuntimeError("the power went out")
+        return whole(output, *arguments)
+
+    if dies:
+        monkeypatch.setattr(pipelines.takedown, "_sweep_run", power_cut)
+        with pytest.raises(RuntimeError, match="the power went out"):
+            webscale_rl("refresh", "--root", root, "--forget", ids)
+        monkeypatch.undo()
+    assert webscale_rl("refresh", "--root", root, "--forget", ids) == 0
+    for name in ("d4", *pairs):
+        assert mentions(root, name, prose(4)) == []
+
+
+def test_what_was_forgotten_stays_so_where_the_catalogue_is_lost(tmp_path: Path) -> None:
+    corpus, root = f"{tmp_path}/corpus", tmp_path / "root"
+    lay_out(corpus, {"a": {"d4": prose(4), "d5": prose(5)}})
+    assert refresh(corpus, str(root), "--forget", ids_file(tmp_path / "ids.parquet", "d4", "d6")) == 0
+    (root / "catalog.json").unlink()
+    assert refresh(corpus, str(root)) == 2
+    shutil.move(root / "runs", tmp_path / "runs")
+    shutil.move(root / "state", tmp_path / "state")
+    assert refresh(corpus, str(root)) == 0
+    (takedown,) = catalog_of(str(root))["forgotten"]
+    assert takedown["swept"] and takedown["ids"] == 2 and (root / "forgotten" / f"{takedown['id']}.parquet").exists()
+    assert {row["source"]["doc_id"] for row in all_rows(str(root), "qa")} == {"d5"}
+
+
+def test_a_root_that_is_none_is_not_made_by_forgetting(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    root = tmp_path / "mistyped"
+    assert webscale_rl("refresh", "--root", str(root), "--forget", ids_file(tmp_path / "ids.parquet", "d4")) == 2
+    said = capsys.readouterr().err
+    assert f"--root {root} has no catalog.json: name the dataset" in said and said.count("\n") == 1
+    assert not root.exists()
+
+
+STEPS = (
+    ("duplicates_of", 1), ("_remove_answers", 1), ("_rewrite", 2), ("_sweep_state", 1), ("_sweep_run", 1),
+    ("_sweep_run", 2), ("_swept", 1),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(("step", "call"), STEPS)
 def test_a_takedown_that_dies_is_taken_up_by_the_next_refresh(
-    two_nights: Path, root: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
+    root: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    step: str,
+    call: int,
 ) -> None:
     keys = calls_of(root, "d4")
+    assert "d4" in {row["duplicate_of"] for row in all_rows(root, "rejected")}
+    whole, calls = getattr(pipelines.takedown, step), []
 
-    def power_cut(*_: Any) -> None:
-        raise RuntimeError("the power went out")
+    def power_cut(*arguments: Any) -> Any:
+        calls.append(arguments)
+        if len(calls) == call:
+            raise RuntimeError("the power went out")
+        return whole(*arguments)
 
     monkeypatch.setattr(pipelines.takedown, step, power_cut)
     with pytest.raises(RuntimeError, match="the power went out"):
         webscale_rl("refresh", "--root", root, "--forget", ids_file(tmp_path / "ids.parquet", "d4"))
     monkeypatch.undo()
     assert [takedown["swept"] for takedown in catalog_of(root)["forgotten"]] == [False]
-    nothing = ids_file(tmp_path / "none.parquet")
-    assert webscale_rl("refresh", "--root", root, "--forget", nothing) == 0
-    assert [takedown["swept"] for takedown in catalog_of(root)["forgotten"]] == [True]
+    other = ids_file(tmp_path / "other.parquet", "d5")
+    assert webscale_rl("refresh", "--root", root, "--forget", other) == 0
+    assert "1 of 1 documents were in" in capsys.readouterr().out, "only those that were asked for"
+    assert [takedown["swept"] for takedown in catalog_of(root)["forgotten"]] == [True, True]
     assert mentions(root, "d4", prose(4)) == [] and not answers(root) & keys
