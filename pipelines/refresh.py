@@ -207,7 +207,7 @@ def _part(root: str, run_id: str, catalog: Catalog, corpus: Listed, due: Due, co
             catalog.files[path].errors for path in due.paths if path not in due.new and path not in due.changed
         ),
         forgotten=tuple(noted_in(root, takedown.id) for takedown in catalog.forgotten),
-        settings={key: value for key, value in deciding(settings).items() if value and key not in _NOT_SETTINGS},
+        settings={key: value for key, value in deciding(settings).items() if value != {} and key not in _NOT_SETTINGS},
         prompts=fingerprints(prompts_of(config), config.calls),
         full=full,
     )

@@ -27,7 +27,7 @@ from transforms.catalog import (
 )
 from transforms.files import copy, delete, delete_tree, exists, list_files, open_parquet
 from transforms.llm.batch.journal import BATCH, Journal
-from transforms.lock import LOCK, HeldError, beating, describe, leave, release, take
+from transforms.lock import LOCK, HeldError, beating, describe, release, take
 from transforms.output import SCRATCH, is_output, is_temporary
 from transforms.state import absolute
 from transforms.storage import StorageError
@@ -68,7 +68,7 @@ class Held:
     """A lock that is held.
 
     Attributes:
-      left: set where a job goes on without this process, whose last step gives the lock up.
+      left: set where the lock was left to a job that goes on without this process, whose last step gives it up.
     """
 
     left = False
@@ -93,8 +93,9 @@ def locked(root: str, run_id: str) -> Iterator[Held]:
         with beating(root, run_id):
             yield held
     finally:
-        with contextlib.suppress(CatalogError, SwapError):  # it falls to the next one once its lease is over
-            (leave if held.left else release)(root, run_id)
+        if not held.left:
+            with contextlib.suppress(CatalogError, SwapError):  # it falls to the next one once its lease is over
+                release(root, run_id)
 
 
 def _held(root: str, error: HeldError) -> str:

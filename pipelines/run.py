@@ -38,7 +38,7 @@ from schemas.answers import Calls, Stage, task_of
 from schemas.config import DOCUMENT_STAGES, MODEL_STAGES, RunConfig
 from schemas.counts import stages_until
 from schemas.elements import CorpusPlan
-from transforms.catalog import Part
+from transforms.catalog import CatalogError, Part
 from transforms.commit import RunFacts
 from transforms.fasttext_model import ModelFileError
 from transforms.files import delete, list_files, read_bytes
@@ -50,11 +50,13 @@ from transforms.llm.client import ClientSettings
 from transforms.llm.failures import mask, names_secret
 from transforms.llm.preflight import PreflightError, check_models
 from transforms.llm.requests import Settings
+from transforms.lock import leave as leave_lock
 from transforms.output import OWNER, SCRATCH, SUCCESS
 from transforms.quality import QualityRule
 from transforms.read import CorpusError, UnreadableError, plan_corpus
 from transforms.state import State, StateError, forget, open_state, withdraw
 from transforms.storage import StorageError
+from transforms.swap import SwapError
 
 _PACKAGES: Final = ("webscale-rl", "apache-beam", "litellm", "pyarrow", "numpy", "pydantic", "json-repair")
 
@@ -188,10 +190,12 @@ def _left(job: _Job, run_id: str, signed: list[str]) -> str:
     name = pipeline.options.view_as(GoogleCloudOptions).job_name
     _take(job, run, name)
     try:
+        if job.part is not None:
+            leave_lock(job.part.root, run_id)  # first, for the job must not outlive a lease that nobody renews
         page = leave(pipeline)
-    except UsageError:
+    except (CatalogError, SwapError, UsageError) as error:
         delete([f"{job.output}/{OWNER}"])  # no job will
-        raise
+        raise UsageError(str(error)) from None
     return (
         f"run {run_id} is submitted: {page}\nit is at work until {job.output}/{OWNER} is gone, and complete once"
         f" {job.output}/{SUCCESS} is there"

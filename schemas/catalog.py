@@ -152,7 +152,7 @@ class Lock(_Entry):
     Attributes:
       format: of this file.
       run_id: the run that is to be added.
-      user, host, pid: the process that began it.
+      user, host, pid: the process that began it; pids: where its number means that process (see `lock.pid_space`).
       started, beaten: seconds since 1970: when it began, and when it last said that it lives.
       lease_s: seconds after which one that has not said so again counts as dead.
       detached: whether the process has left its job to a cluster, so that its own end says nothing.
@@ -164,6 +164,7 @@ class Lock(_Entry):
     user: str
     host: str
     pid: int
+    pids: str | None = None
     started: float
     beaten: float
     lease_s: float

@@ -22,6 +22,7 @@ import pipelines.batch
 import pipelines.refresh
 import pipelines.run
 import transforms.commit
+from pipelines.options import UsageError
 from pipelines.roots import clear, opened, run_directories
 from tests.batch_runs import WAIT, batches_of, quick_batches
 from tests.caches import emulator, needs_emulator
@@ -43,6 +44,8 @@ from tests.support import prose, webscale_rl
 from tests.weather import numbered_parts
 from transforms.files import delete_tree, list_files, read_json, write_text
 from transforms.llm.cache import open_cache
+from transforms.lock import pid_space
+from transforms.swap import SwapError
 
 NEAR = " The wagons were counted twice."
 NIGHTS: tuple[Corpus, ...] = (
@@ -126,7 +129,7 @@ def hold(root: str, **changes: Any) -> None:
     """Let somebody hold the lock of a root: the parent of this process, unless said otherwise."""
     now = time.time()
     holder = {"run_id": "another", "user": "ada", "host": socket.gethostname(), "pid": os.getppid(), "started": now}
-    lock = {"format": 1, "beaten": now, "lease_s": 300, "detached": False, "released": False}
+    lock = {"format": 1, "pids": pid_space(), "beaten": now, "lease_s": 300, "detached": False, "released": False}
     write_text(f"{root}/lock.json", json.dumps(holder | lock | changes))
 
 
@@ -153,7 +156,7 @@ def test_a_second_refresh_at_the_same_time_is_refused(
         ({"beaten": 0.0}, False),
         ({"pid": "dead"}, False),
         ({"released": True}, False),
-        ({"pid": "dead", "host": "elsewhere"}, True),
+        ({"pid": "dead", "pids": "elsewhere"}, True),
         ({"pid": "dead", "detached": True}, True),
     ],
 )
@@ -344,6 +347,15 @@ def test_other_settings_are_refused_with_what_they_cost_and_full_makes_all_anew(
     assert runs_of(root) == [new]
 
 
+def test_a_setting_of_null_is_another_one(one_night: Path, root: str, tmp_path: Path) -> None:
+    lay_out(f"{tmp_path}/corpus", {"c": {"d8": prose(8)}})
+    config = tmp_path / "config.yaml"
+    config.write_text("max_document_tokens: null", encoding="utf-8")
+    assert refresh(f"{tmp_path}/corpus", root, "--config", str(config)) == 2
+    assert refresh(f"{tmp_path}/corpus", root, "--config", str(config), "--full") == 0
+    assert catalog_of(root)["settings"] == {"max_document_tokens": None}
+
+
 def test_runs_of_a_directory(root: str, tmp_path: Path) -> None:
     assert run_directories(root) == run_directories(f"{root}/") == [f"{root}/runs/{runs_of(root)[0]}"]
     assert run_directories(f"{tmp_path}/a-run") == [f"{tmp_path}/a-run"]
@@ -450,3 +462,31 @@ def test_a_job_that_its_client_has_left_ends_as_another_and_keeps_the_lock_until
     (run,) = runs_of(root)
     assert read_json(f"{root}/lock.json")["released"]
     assert refresh(corpus, root) == 0 and runs_of(root) == [run]
+
+
+def test_a_job_is_not_submitted_that_its_lock_cannot_be_left_to(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    corpus, root = f"{tmp_path}/corpus", f"{tmp_path}/root"
+    lay_out(corpus, {"a": {"d4": prose(4)}})
+    submitted: list[Any] = []
+
+    def outage(*_: Any) -> None:
+        raise SwapError("cannot write the lock (outage); try again")
+
+    monkeypatch.setattr(pipelines.run, "check_outlives", lambda *_: None)
+    monkeypatch.setattr(pipelines.run, "leave", submitted.append)
+    monkeypatch.setattr(pipelines.run, "leave_lock", outage)
+    assert refresh(corpus, root, "--no-wait") == 2
+    assert capsys.readouterr().err.splitlines()[-1] == "webscale-rl: cannot write the lock (outage); try again"
+    assert submitted == [] and read_json(f"{root}/lock.json")["released"]
+
+    def refused(*_: Any) -> None:
+        assert read_json(f"{root}/lock.json")["detached"], "before the job begins"
+        raise UsageError("the cluster takes no job")
+
+    monkeypatch.undo()
+    monkeypatch.setattr(pipelines.run, "check_outlives", lambda *_: None)
+    monkeypatch.setattr(pipelines.run, "leave", refused)
+    assert refresh(corpus, root, "--no-wait") == 2
+    assert read_json(f"{root}/lock.json")["released"]
