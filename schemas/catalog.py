@@ -21,13 +21,14 @@ class Seen(_Entry):
     Attributes:
       size: bytes; updated: seconds since 1970. Another of either is another file.
       run: the run that read it last, whose verdicts on its documents are those that hold.
-      errors: rows of it that ended as errors there.
+      errors: rows of it that ended as errors there; lasting: those of them that end so as long as the file is the same.
     """
 
     size: int
     updated: float
     run: str
     errors: int = 0
+    lasting: int = 0
 
     def differs(self, size: int, updated: float) -> bool:
         """Return whether the file has changed since."""

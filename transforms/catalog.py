@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
+import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import BaseModel, JsonValue, ValidationError
 
@@ -21,6 +22,9 @@ STATE: Final = "state"
 CACHE: Final = "cache"
 FORGOTTEN: Final = "forgotten"
 """Names within a root."""
+
+_DAMAGE: Final = pa.array(["invalid_utf8", "unreadable_rows"])
+"""Errors of rows that come again as long as their file stays as it is. One that is not opened may lack a permission."""
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -162,9 +166,9 @@ def enter(part: Part, output: str, manifest: Mapping[str, Any]) -> None:
             return
         if catalog is None or catalog.generation != part.generation:
             raise ConflictError
-        errors = errors_by_file(output)
+        errors, lasting = errors_by_file(output)
         files = {
-            path: Seen(size=size, updated=updated, run=part.run_id, errors=errors[path])
+            path: Seen(size=size, updated=updated, run=part.run_id, errors=errors[path], lasting=lasting[path])
             for path, (size, updated) in part.files.items()
         }
         added = added_run(part, manifest)
@@ -196,11 +200,13 @@ def added_run(part: Part, manifest: Mapping[str, Any]) -> Added:
     )
 
 
-def errors_by_file(output: str) -> Counter[str]:
-    """Return how many rows of each corpus file a run has in `errors/`."""
-    found: Counter[str] = Counter()
+def errors_by_file(output: str) -> tuple[Counter[str], Counter[str]]:
+    """Return how many rows of each corpus file a run has in `errors/`, and how many of them are damaged in the file."""
+    found, lasting = Counter[str](), Counter[str]()
     for shard in list_files(f"{output}/errors/part-*.parquet"):
         with open_parquet(shard) as file:
-            for batch in file.iter_batches(columns=["source.path"]):
-                found.update(pc.struct_field(batch.column(0), "path").to_pylist())
-    return found
+            for batch in file.iter_batches(columns=["error", "source.path"]):
+                paths = pc.struct_field(batch["source"], "path")
+                found.update(paths.to_pylist())
+                lasting.update(paths.filter(pc.is_in(batch["error"], _DAMAGE)).to_pylist())
+    return found, lasting

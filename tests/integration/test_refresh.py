@@ -42,7 +42,7 @@ from tests.roots import (
 )
 from tests.support import prose, webscale_rl
 from tests.weather import numbered_parts
-from transforms.files import delete_tree, list_files, read_json, write_text
+from transforms.files import delete_tree, list_files, read_json, write_parquet, write_text
 from transforms.llm.cache import open_cache
 from transforms.lock import pid_space
 from transforms.swap import SwapError
@@ -286,6 +286,17 @@ def test_what_ends_as_an_error_comes_again_each_night_and_never_stops_what_is_ne
     assert refresh(corpus, root) == 0
     assert {run["errors"] for run in catalog_of(root)["files"].values()} == {0}
     assert first == runs_of(root)[0] and len(runs_of(root)) == 3
+
+
+def test_a_damaged_row_is_not_read_again_before_its_file_changes(tmp_path: Path) -> None:
+    corpus, root = f"{tmp_path}/corpus", f"{tmp_path}/root"
+    texts = [b"\xff\xfe", *(prose(number).encode() for number in range(1, 30))]
+    buffers = pa.array(texts, pa.binary()).buffers()
+    column = pa.Array.from_buffers(pa.string(), len(texts), buffers)
+    write_parquet(f"{corpus}/a.parquet", pa.table({"id": [f"d{row}" for row in range(len(texts))], "text": column}))
+    assert refresh(corpus, root) == refresh(corpus, root) == 0
+    (run,) = catalog_of(root)["runs"]
+    assert run["rows"]["errors"] == 1
 
 
 def test_a_run_that_is_not_complete_is_no_part_of_the_dataset(

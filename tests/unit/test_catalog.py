@@ -25,8 +25,8 @@ def added(name: str, **changes: Any) -> Added:
     return Added.model_validate({**fields, "settled": True, **changes})
 
 
-def seen(run: str = "one", size: int = 1, updated: float = 1.0, errors: int = 0) -> Seen:
-    return Seen(size=size, updated=updated, run=run, errors=errors)
+def seen(run: str = "one", size: int = 1, updated: float = 1.0, errors: int = 0, lasting: int = 0) -> Seen:
+    return Seen(size=size, updated=updated, run=run, errors=errors, lasting=lasting)
 
 
 CATALOG = Catalog(
@@ -34,7 +34,13 @@ CATALOG = Catalog(
     settings={"checks": {"max_answer_words": 9}},
     prompts={"screen": "s", "classify": "c", "generate": "g", "judge": "j"},
     runs=(added("one"),),
-    files={"same": seen(), "grown": seen(), "touched": seen(), "heir": seen(), "failed": seen(errors=2)},
+    files={
+        "same": seen(errors=2, lasting=2),
+        "grown": seen(),
+        "touched": seen(),
+        "heir": seen(),
+        "failed": seen(errors=2, lasting=1),
+    },
     heirs=("heir", "vanished"),
     forgotten=(Takedown(id="f", ids=1, swept=True),),
 )
@@ -169,7 +175,8 @@ def part(root: Path | str, generation: int, run: str = "two") -> Part:
 
 
 def test_a_run_enters_once(tmp_path: Path) -> None:
-    failed = [Failed(None, None, "read", "invalid_utf8", "m", 1, Source(None, path)) for path in "bba"]
+    rows = [("b", "invalid_utf8"), ("b", "unreadable_rows"), ("b", "transient"), ("a", "unreadable_file")]
+    failed = [Failed(None, None, "read", error, "m", 1, Source(None, path)) for path, error in rows]
     write_parquet(f"{tmp_path}/runs/two/errors/part-00000-of-00001.parquet", to_table(Failed, failed))
     write_catalog(str(tmp_path), CATALOG, read_catalog(str(tmp_path))[1])
     for _ in range(2):  # as a runner may try the last step again
@@ -177,7 +184,7 @@ def test_a_run_enters_once(tmp_path: Path) -> None:
     catalog, _ = read_catalog(str(tmp_path))
     assert catalog is not None and (catalog.generation, catalog.run_ids) == (6, ("one", "two"))
     assert catalog.files["a"] == Seen(size=3, updated=4.5, run="two", errors=1)
-    assert catalog.files["b"] == Seen(size=5, updated=6.5, run="two", errors=2)
+    assert catalog.files["b"] == Seen(size=5, updated=6.5, run="two", errors=3, lasting=2)
     assert (catalog.settings, catalog.prompts) == ({"calls": "merged"}, {"judge": "new"})
     assert catalog.runs[1] == Added(
         id="two",
