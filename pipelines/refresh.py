@@ -136,9 +136,10 @@ def refresh(options: RefreshOptions) -> int:
         _forget(options.root, read_ids(options.forget))
     if options.config is None:
         return DONE
-    code, again = _night(options, options.config, corpus, full=options.full, errors=True)
+    night = new_run_id()
+    code, again = _round(options, options.config, corpus, night, first=True)
     while again and code == DONE:
-        code, again = _night(options, options.config, corpus, full=False, errors=False)
+        code, again = _round(options, options.config, corpus, night, first=False)
     return code
 
 
@@ -153,22 +154,25 @@ def _forget(root: str, ids: list[str]) -> None:
         print(f"But {place}/{BATCH} may hold their texts until its batches are collected.", file=sys.stderr)
 
 
-def _night(options: RefreshOptions, config: RunConfig, corpus: Listed, *, full: bool, errors: bool) -> tuple[int, bool]:
+def _round(options: RefreshOptions, config: RunConfig, corpus: Listed, night: str, *, first: bool) -> tuple[int, bool]:
     """Add a run of what is due.
+
+    Args:
+      night: names the first round of the refresh, which alone makes everything anew, and tries errors again.
 
     Returns:
       The exit code, and whether there may be more to do.
     """
-    root, run_id = options.root, new_run_id()
+    root, run_id, full = options.root, night if first else new_run_id(), first and options.full
     with locked(root, run_id) as lock:
         catalog, _ = sweep(root, opened(root))
         catalog, unfinished = clear(root, catalog)
         catalog = _settled(root, catalog)
-        due = due_files(catalog, corpus, errors=errors, full=full)
+        due = due_files(catalog, corpus, errors=first, full=full)
         if not due.paths:
             print(_nothing_due(root, catalog))
             return DONE, False
-        part = _part(root, run_id, catalog, corpus, due, config, full=full)
+        part = _part(root, run_id, night, catalog, corpus, due, config, full=full)
         if not full:
             check_settings(root, catalog, part, config)
         output = run_directory(root, run_id)
@@ -195,11 +199,14 @@ def _settled(root: str, catalog: Catalog) -> Catalog:
         return change_catalog(root, lambda before: before.settled(heirs))
 
 
-def _part(root: str, run_id: str, catalog: Catalog, corpus: Listed, due: Due, config: RunConfig, *, full: bool) -> Part:
+def _part(
+    root: str, run_id: str, night: str, catalog: Catalog, corpus: Listed, due: Due, config: RunConfig, *, full: bool
+) -> Part:
     settings = redacted(config.model_dump(mode="json", exclude_defaults=True))
     return Part(
         root=root,
         run_id=run_id,
+        night=night,
         generation=catalog.generation,
         runs=() if full else catalog.run_ids,
         files={path: corpus[path] for path in due.paths},

@@ -34,8 +34,10 @@ from transforms.storage import StorageError
 from transforms.swap import ConflictError, SwapError
 
 
-def run_directories(place: str) -> list[str]:
-    """Return the runs of a directory: those of its catalogue, oldest first, where it is a root, and itself otherwise.
+def last_night(place: str) -> tuple[list[str], list[str]]:
+    """Return the runs that the last refresh of a root has added, and the directories of runs that are not part of it.
+
+    What is no root stands for itself.
 
     Raises:
       UsageError: its catalogue cannot be read.
@@ -43,9 +45,12 @@ def run_directories(place: str) -> list[str]:
     place = place.rstrip("/")
     with told():
         if not exists(f"{place}/{CATALOG}"):
-            return [place]
+            return [place], []
+        there = _files(place, RUNS)  # first, so that a run that enters meanwhile is not taken for a dead one
         catalog, _ = read_catalog(place)
-        return [run_directory(place, run) for run in (catalog.run_ids if catalog else ())]
+        known, last = (catalog.run_ids, catalog.last_night) if catalog else ((), ())
+        strays = sorted(there.keys() - set(known))
+        return [run_directory(place, run) for run in last], [run_directory(place, run) for run in strays]
 
 
 def run_directory(root: str, run_id: str) -> str:

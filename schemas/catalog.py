@@ -47,6 +47,7 @@ class Added(_Entry):
 
     Attributes:
       id: the directory below `runs/`, and that of what it remembers below `state/`.
+      night: the first run of the same refresh; null for itself.
       started: as its manifest says.
       files: corpus files that it read.
       documents: those it found there.
@@ -57,6 +58,7 @@ class Added(_Entry):
     """
 
     id: str
+    night: str | None = None
     started: str
     files: int
     documents: int
@@ -106,6 +108,12 @@ class Catalog(_Entry):
     def run_ids(self) -> tuple[str, ...]:
         """The runs, oldest first."""
         return tuple(run.id for run in self.runs)
+
+    @property
+    def last_night(self) -> tuple[str, ...]:
+        """The runs of the last refresh that added any, oldest first."""
+        nights = [run.night or run.id for run in self.runs]
+        return tuple(run.id for run, night in zip(self.runs, nights, strict=True) if night == nights[-1])
 
     def added(
         self,

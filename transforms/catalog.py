@@ -40,6 +40,7 @@ class Part:
     Attributes:
       root: the directory.
       run_id: of the run.
+      night: the first run of the same refresh, perhaps itself.
       generation: of the catalogue that it was planned from.
       runs: those that it goes on from, oldest first; none where it makes the dataset anew.
       files: (size, updated) of the corpus files that it reads.
@@ -51,6 +52,7 @@ class Part:
 
     root: str
     run_id: str
+    night: str
     generation: int
     runs: tuple[str, ...]
     files: Mapping[str, tuple[int, float]]
@@ -190,6 +192,7 @@ def added_run(part: Part, manifest: Mapping[str, Any]) -> Added:
         asked[line["stage"]] = Asked(requests=before.requests + line["requests"], usd=before.usd + usd)
     return Added(
         id=part.run_id,
+        night=part.night,
         started=manifest["started"],
         files=len(part.files),
         documents=manifest["stages"][0]["in"],

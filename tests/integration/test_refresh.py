@@ -23,7 +23,7 @@ import pipelines.refresh
 import pipelines.run
 import transforms.commit
 from pipelines.options import UsageError
-from pipelines.roots import clear, opened, run_directories
+from pipelines.roots import clear, last_night, opened
 from tests.batch_runs import WAIT, batches_of, quick_batches
 from tests.caches import emulator, needs_emulator
 from tests.integration.test_kills import ROOT as SOURCES
@@ -368,8 +368,8 @@ def test_a_setting_of_null_is_another_one(one_night: Path, root: str, tmp_path: 
 
 
 def test_runs_of_a_directory(root: str, tmp_path: Path) -> None:
-    assert run_directories(root) == run_directories(f"{root}/") == [f"{root}/runs/{runs_of(root)[0]}"]
-    assert run_directories(f"{tmp_path}/a-run") == [f"{tmp_path}/a-run"]
+    assert last_night(root) == last_night(f"{root}/") == ([f"{root}/runs/{runs_of(root)[0]}"], [])
+    assert last_night(f"{tmp_path}/a-run") == ([f"{tmp_path}/a-run"], [])
 
 
 @pytest.mark.parametrize(

@@ -88,6 +88,14 @@ def test_a_run_is_added_with_what_it_has_read() -> None:
     assert alone.files == files and alone.forgotten == CATALOG.forgotten
 
 
+def test_the_last_night_is_all_that_one_refresh_has_added() -> None:
+    runs = (added("one"), added("two", night="two"), added("three", night="two"))
+    assert Catalog(runs=runs).last_night == ("two", "three")
+    assert Catalog(runs=runs[:2]).last_night == ("two",)
+    assert Catalog(runs=(added("old"), added("older"))).last_night == ("older",), "who noted no night is one"
+    assert Catalog().last_night == ()
+
+
 def rejected(path: str, survivor: str, stage: str = "dedup") -> Rejected:
     return Rejected("d", None, stage, "near_duplicate", None, Source("d", path), duplicate_of=survivor)
 
@@ -163,6 +171,7 @@ def part(root: Path | str, generation: int, run: str = "two") -> Part:
     return Part(
         root=str(root),
         run_id=run,
+        night="one",
         generation=generation,
         runs=("one",),
         files={"a": (3, 4.5), "b": (5, 6.5)},
@@ -188,6 +197,7 @@ def test_a_run_enters_once(tmp_path: Path) -> None:
     assert (catalog.settings, catalog.prompts) == ({"calls": "merged"}, {"judge": "new"})
     assert catalog.runs[1] == Added(
         id="two",
+        night="one",
         started="now",
         files=2,
         documents=7,
