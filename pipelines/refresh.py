@@ -29,7 +29,6 @@ from pipelines.takedown import read_ids, remember, sweep
 from schemas.catalog import Catalog
 from schemas.config import RunConfig
 from transforms.catalog import CACHE, RUNS, STATE, Part, change_catalog, noted_in
-from transforms.llm.batch.journal import BATCH
 
 _DECIDED: Final = {
     "output": "the root decides where a run lies",
@@ -151,7 +150,11 @@ def _forget(root: str, ids: list[str]) -> None:
     here = len(known.intersection(ids))  # a takedown that died before has been taken up as well
     print(f"{here:,} of {len(ids):,} documents were in {root}; none of the {len(ids):,} comes back.")
     for place in unfinished:
-        print(f"But {place}/{BATCH} may hold their texts until its batches are collected.", file=sys.stderr)
+        print(
+            f"But {place} may hold what was sent of them until its batches are over and a refresh has collected them;"
+            " what they answer about it is dropped.",
+            file=sys.stderr,
+        )
 
 
 def _round(options: RefreshOptions, config: RunConfig, corpus: Listed, night: str, *, first: bool) -> tuple[int, bool]:

@@ -26,7 +26,7 @@ from transforms.catalog import (
     write_catalog,
 )
 from transforms.files import copy, delete, delete_tree, exists, list_files, open_parquet
-from transforms.llm.batch.journal import BATCH, Journal
+from transforms.llm.batch.journal import BATCH, Journal, JournalError
 from transforms.lock import LOCK, HeldError, beating, describe, release, take
 from transforms.output import SCRATCH, is_output, is_temporary
 from transforms.state import absolute
@@ -63,7 +63,7 @@ def told() -> Iterator[None]:
     """Turn what is wrong with a root's files into a `UsageError`."""
     try:
         yield
-    except (CatalogError, StorageError, SwapError) as error:
+    except (CatalogError, JournalError, StorageError, SwapError) as error:
         raise UsageError(str(error)) from None
     except (BeamIOError, OSError, pa.ArrowException) as error:
         raise UsageError(f"--root: {type(error).__name__}: {' '.join(str(error).split())}") from None

@@ -8,6 +8,7 @@ and what names either as what it duplicates in all of these.
 from __future__ import annotations
 
 import json
+import posixpath
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -23,7 +24,7 @@ from schemas.catalog import Catalog, Takedown
 from schemas.records import text_hashes
 from transforms.catalog import CACHE, RUNS, STATE, change_catalog, noted_in
 from transforms.files import delete_tree, exists, list_files, open_parquet, read_json, write_parquet, write_text
-from transforms.llm.batch.journal import BATCH
+from transforms.llm.batch.journal import BATCH, Journal
 from transforms.llm.cache import CacheError, open_segments
 from transforms.llm.cache.maintain import remove_answers
 from transforms.output import MANIFEST
@@ -103,6 +104,8 @@ def sweep(root: str, catalog: Catalog) -> tuple[Catalog, set[str]]:
         gone = pa.array(sorted(found.ids), pa.string())
         heirs = duplicates_of(root, catalog, gone, catalog.run_ids)
         catalog = change_catalog(root, lambda catalog: catalog.next(heirs=tuple(sorted({*catalog.heirs, *heirs}))))
+        for place in {posixpath.dirname(path) for path in list_files(f"{root}/{RUNS}/*/{BATCH}/*")}:
+            Journal(posixpath.dirname(place)).drop(found.keys)
         _remove_answers(root, found.keys)
         named = pa.array(sorted(found.ids | found.pairs), pa.string())
         for run in catalog.run_ids:
@@ -122,11 +125,13 @@ def _swept(catalog: Catalog, rows: dict[str, dict[str, int]]) -> Catalog:
 def _find(root: str, hashes: frozenset[str]) -> _Found:
     """Return which ids there are in the runs and the state, those of dead runs included, and what came of them."""
     found = _Found()
-    places = [f"{root}/{RUNS}/*/{name}" for name in _DIRECTORIES]
+    places = [f"{root}/{RUNS}/*/{name}" for name in (*_DIRECTORIES, "pending")]
     for place in (*places, f"{root}/{STATE}/*/documents"):
         for shard in list_files(f"{place}/part-*.parquet"):
             with open_parquet(shard) as file:
-                names = [name for name in ("doc_id", "source", "pair_ids", "calls") if name in file.schema_arrow.names]
+                there = file.schema_arrow.names
+                names = [name for name in ("doc_id", "source", "pair_ids", "calls") if name in there]
+                names += ["id"] if "request" in there else []  # of a pair elsewhere
                 for batch in file.iter_batches(columns=names):
                     _look(pa.table(batch), hashes, found)
     return found
@@ -144,6 +149,8 @@ def _look(table: pa.Table, hashes: frozenset[str], found: _Found) -> None:
     if "calls" in rows.column_names:
         for calls in rows["calls"].to_pylist():
             found.keys.update(key for key in calls.values() if key)
+    if "id" in rows.column_names:
+        found.keys.update(rows["id"].to_pylist())
     if "pair_ids" in rows.column_names:
         for pairs in rows["pair_ids"].to_pylist():
             found.pairs.update(pairs or ())

@@ -9,8 +9,11 @@ from typing import Any
 
 import pytest
 
+import pipelines.batch
 import pipelines.takedown
 import transforms.commit
+from tests.batch_runs import WAIT, quick_batches
+from tests.model_server import ModelServer
 from tests.roots import (
     all_rows,
     catalog_of,
@@ -173,6 +176,31 @@ def test_what_duplicates_a_forgotten_document_or_question_does_not_name_it(
     assert webscale_rl("refresh", "--root", root, "--forget", ids) == 0
     for name in ("d4", *pairs):
         assert mentions(root, name, prose(4)) == []
+
+
+def test_what_batches_under_way_answer_about_a_forgotten_document_is_dropped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    corpus, root = f"{tmp_path}/corpus", f"{tmp_path}/root"
+    lay_out(corpus, {"a": {"d4": prose(4), "d5": prose(5)}})
+
+    def power_cut(*_: Any) -> None:
+        raise OSError("the power went out")
+
+    with ModelServer() as server, quick_batches():
+        flags = (*WAIT, "--model", "openai/test", "--api-base", server.base_url)
+        monkeypatch.setattr(pipelines.batch, "_wait", power_cut)
+        with pytest.raises(OSError, match="the power went out"):
+            refresh(corpus, root, *flags)
+        monkeypatch.undo()
+        assert webscale_rl("refresh", "--root", root, "--forget", ids_file(tmp_path / "ids.parquet", "d4")) == 0
+        said = capsys.readouterr()
+        assert "1 of 1 documents were in" in said.out
+        assert "until its batches are over" in said.err
+        assert refresh(corpus, root, *flags) == 0
+    kinds = [row for kind in ("qa", "rejected", "errors") for row in all_rows(root, kind)]
+    assert {row["source"]["doc_id"] for row in kinds if any(row["calls"].values())} == {"d5"}
+    assert answers(root) == {key for row in kinds for key in row["calls"].values() if key}
 
 
 def test_what_was_forgotten_stays_so_where_the_catalogue_is_lost(tmp_path: Path) -> None:

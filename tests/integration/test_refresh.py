@@ -381,6 +381,10 @@ def test_runs_of_a_directory(root: str, tmp_path: Path) -> None:
         (lambda root: write_text(f"{root}/catalog.json", '{"format": 1, "runs": 3}'), "is damaged (runs: "),
         (lambda root: Path(root, "catalog.json").unlink(), "has runs but no catalog.json"),
         (lambda root: write_text(f"{root}/lock.json", "{"), "lock.json is damaged"),
+        (
+            lambda root: write_text(f"{root}/runs/x/batch/b.batch.json", '{"key": 1}'),
+            "x/batch/b.batch.json is damaged, or",
+        ),
         (lambda root: write_text(f"{root}/manifest.json", "{}"), "is a run's --output"),
         (lambda root: delete_tree(f"{root}/state/{runs_of(root)[0]}"), "run.json cannot be read"),
     ],
