@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from pipelines.options import Parser, UsageError
+from pipelines.report import DONE, UNFINISHED
 from pipelines.roots import last_night
-from pipelines.run import DONE, UNFINISHED
 from pipelines.rundir import read_manifest
 from pipelines.summary import summary
 from schemas.band import Band, outside

@@ -22,8 +22,9 @@ from pipelines.options import (
     validate,
 )
 from pipelines.redo import check_settings
+from pipelines.report import DONE
 from pipelines.roots import carry, check_root, clear, locked, opened, run_directory, told
-from pipelines.run import DONE, NothingReadableError, fingerprints, new_run_id, prompts_of, redacted, run
+from pipelines.run import NothingReadableError, fingerprints, new_run_id, prompts_of, redacted, run
 from pipelines.rundir import deciding
 from pipelines.takedown import read_ids, remember, sweep
 from schemas.catalog import Catalog
@@ -183,7 +184,7 @@ def _round(options: RefreshOptions, config: RunConfig, corpus: Listed, night: st
         print(f"Run {run_id} reads {len(due.paths):,} corpus files: {due}.", flush=True)
         placed = config.model_copy(update={"output": output})
         try:
-            code = run(RunOptions(placed, options.beam, False, False, options.wait, options.no_wait), part)
+            code = run(RunOptions(placed, options.beam, wait=options.wait, no_wait=options.no_wait), part)
         except NothingReadableError as error:
             if len(due.errors) < len(due.paths):
                 raise

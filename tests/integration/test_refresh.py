@@ -42,7 +42,7 @@ from tests.roots import (
 )
 from tests.support import prose, webscale_rl
 from tests.weather import numbered_parts
-from transforms.files import delete_tree, list_files, read_json, write_parquet, write_text
+from transforms.files import delete, delete_tree, list_files, read_json, write_parquet, write_text
 from transforms.llm.cache import open_cache
 from transforms.lock import pid_space
 from transforms.swap import SwapError
@@ -372,6 +372,11 @@ def test_runs_of_a_directory(root: str, tmp_path: Path) -> None:
     assert last_night(f"{tmp_path}/a-run") == ([f"{tmp_path}/a-run"], [])
 
 
+def garble(paths: list[str]) -> None:
+    for path in paths:
+        write_text(path, "no Parquet")
+
+
 @pytest.mark.parametrize(
     ("spoil", "said"),
     [
@@ -386,7 +391,9 @@ def test_runs_of_a_directory(root: str, tmp_path: Path) -> None:
             "x/batch/b.batch.json is damaged, or",
         ),
         (lambda root: write_text(f"{root}/manifest.json", "{}"), "is a run's --output"),
-        (lambda root: delete_tree(f"{root}/state/{runs_of(root)[0]}"), "run.json cannot be read"),
+        (lambda root: delete_tree(f"{root}/state/{runs_of(root)[0]}"), "; restore it, or refresh with --full"),
+        (lambda root: delete(list_files(f"{root}/state/*/documents/*")), "; restore it, or refresh with --full"),
+        (lambda root: garble(list_files(f"{root}/state/*/documents/*")), "; restore it, or refresh with --full"),
     ],
 )
 def test_a_root_that_cannot_be_used_is_one_line(
@@ -397,6 +404,8 @@ def test_a_root_that_cannot_be_used_is_one_line(
     assert refresh(f"{tmp_path}/corpus", root) == 2
     complaint = capsys.readouterr().err
     assert said in complaint and complaint.count("\n") == 1, complaint
+    if "--full" in said:
+        assert refresh(f"{tmp_path}/corpus", root, "--full") == 0
 
 
 @pytest.mark.parametrize(
