@@ -21,6 +21,7 @@ from pipelines.options import UsageError
 from transforms.catalog import CATALOG
 from transforms.files import delete, delete_tree, exists, list_files, read_json, write_text
 from transforms.llm.batch.journal import IN_USE as BATCH_IN_USE
+from transforms.lock import alive
 from transforms.output import MANIFEST, OWNER, SCRATCH, SUCCESS, is_output, unnamed_files
 from transforms.state import absolute
 from transforms.storage import StorageError
@@ -126,21 +127,11 @@ def _check_idle(path: str) -> None:
             f"{path}: run {owner['run_id']} was submitted with --no-wait as {owner['job']}, {owner['started']};"
             " wait for it, or delete that file if the job has ended"
         )
-    if owner.get("host") == socket.gethostname() and owner["pid"] != os.getpid() and _alive(owner["pid"]):
+    if owner.get("host") == socket.gethostname() and owner["pid"] != os.getpid() and alive(owner["pid"]):
         raise UsageError(
             f"{path}: run {owner['run_id']} (process {owner['pid']}, since {owner['started']}) is at work there; wait"
             " for it, or delete that file if that process is no run of ours"
         )
-
-
-def _alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
 
 
 def _check_reopening(output: str, about: dict[str, Any]) -> None:

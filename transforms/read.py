@@ -251,7 +251,7 @@ class _ReadRowGroup(LedgerDoFn):
             places = np.array(list(absent))
             self.ledger.reject(
                 [
-                    Rejected(values["id"], None, self.stage, reason, None, source_of(group, row, values))
+                    Rejected(values["id"], None, self.stage, reason, None, _source(group, row, values, reason))
                     for reason, row, values in zip(
                         absent.values(), rows[places], raw.take(places).to_pylist(), strict=True
                     )
@@ -260,6 +260,11 @@ class _ReadRowGroup(LedgerDoFn):
             there = np.delete(np.arange(raw.num_rows), places)
             rows, raw = rows[there], raw.take(there)
         return document_table(rows, raw)
+
+
+def _source(group: RowGroup, row: int, values: dict[str, Any], reason: str) -> Source:
+    """Return where a row came from; of what is forgotten the place alone, by which it is found in the corpus."""
+    return source_of(group, row, {"id": values["id"]} if reason == "forgotten" else values)
 
 
 def source_of(group: RowGroup, row: int, values: dict[str, Any]) -> Source:
