@@ -30,6 +30,7 @@ from pipelines.takedown import read_ids, remember, sweep
 from schemas.catalog import Catalog
 from schemas.config import RunConfig
 from transforms.catalog import CACHE, RUNS, STATE, Part, change_catalog, noted_in
+from transforms.state import absolute
 
 _DECIDED: Final = {
     "output": "the root decides where a run lies",
@@ -118,6 +119,9 @@ def _refuse(name: str, given: bool, dashes: str) -> None:
 
 
 def _placed(config: Mapping[str, Any], root: str) -> dict[str, Any]:
+    # A file is known by its path, however --input names it.
+    if isinstance(patterns := config.get("input"), list):
+        config = {**config, "input": [absolute(each) if isinstance(each, str) else each for each in patterns]}
     return {**config, "output": f"{root}/{RUNS}", "state": f"{root}/{STATE}", "cache": f"{root}/{CACHE}"}
 
 
@@ -173,15 +177,17 @@ def _round(options: RefreshOptions, config: RunConfig, corpus: Listed, night: st
         catalog, unfinished = clear(root, catalog)
         catalog = _settled(root, catalog)
         due = due_files(catalog, corpus, errors=first, full=full)
-        if not due.paths:
-            print(_nothing_due(root, catalog))
-            return DONE, False
         part = _part(root, run_id, night, catalog, corpus, due, config, full=full)
         if not full:
             check_settings(root, catalog, part, config)
+        if not due.paths:
+            print(_nothing_due(root, catalog))
+            return DONE, False
         output = run_directory(root, run_id)
         carry(unfinished, output)
         print(f"Run {run_id} reads {len(due.paths):,} corpus files: {due}.", flush=True)
+        if full and (left_out := catalog.files.keys() - corpus.keys()):
+            print(f"{len(left_out):,} files of earlier runs are not in --input: what came of them goes.", flush=True)
         placed = config.model_copy(update={"output": output})
         try:
             code = run(RunOptions(placed, options.beam, wait=options.wait, no_wait=options.no_wait), part)

@@ -358,6 +358,30 @@ def test_other_settings_are_refused_with_what_they_cost_and_full_makes_all_anew(
     assert runs_of(root) == [new]
 
 
+def test_other_settings_are_refused_where_nothing_is_due_too(one_night: Path, root: str, tmp_path: Path) -> None:
+    config = tmp_path / "config.yaml"
+    config.write_text("checks: {max_answer_words: 9}", encoding="utf-8")
+    assert refresh(f"{one_night}/corpus", root, "--config", str(config)) == 2
+
+
+def test_a_file_is_known_however_it_is_named(
+    one_night: Path, root: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(one_night)
+    for place in ("corpus", "./corpus", "../" + one_night.name + "/corpus"):
+        assert refresh(place, root) == 0
+        assert "Nothing is due" in capsys.readouterr().out
+    assert len(runs_of(root)) == 1
+
+
+def test_what_full_leaves_out_is_said(root: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    lay_out(f"{tmp_path}/corpus", {"c": {"d8": prose(8)}})
+    before = len(catalog_of(root)["files"])
+    assert refresh(f"{tmp_path}/corpus", root, "--full") == 0
+    assert f"{before} files of earlier runs are not in --input: what came of them goes." in capsys.readouterr().out
+    assert len(catalog_of(root)["files"]) == 1
+
+
 def test_a_setting_of_null_is_another_one(one_night: Path, root: str, tmp_path: Path) -> None:
     lay_out(f"{tmp_path}/corpus", {"c": {"d8": prose(8)}})
     config = tmp_path / "config.yaml"
