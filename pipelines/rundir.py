@@ -47,12 +47,17 @@ def check_apart(output: str, inputs: Sequence[str]) -> None:
 def check_outside_roots(flag: str, place: str) -> None:
     """Check that a directory is no part of what `refresh` keeps up, which would clear it away, or `UsageError`."""
     above = absolute(place)
-    with contextlib.suppress(StorageError):  # which is told where something is to be written
-        for _ in range(3):  # itself, ROOT/state and ROOT/runs, ROOT/runs/RUN_ID
-            if exists(f"{above}/{CATALOG}"):
-                remedy = f"which webscale-rl refresh keeps up; name another {flag}"
-                raise UsageError(f"{flag} {place} lies in {above}, {remedy}")
-            above = posixpath.dirname(above)
+    for _ in range(3):  # itself, ROOT/state and ROOT/runs, ROOT/runs/RUN_ID
+        if _has_catalog(above):
+            raise UsageError(f"{flag} {place} lies in {above}, which webscale-rl refresh keeps up; name another {flag}")
+        above = posixpath.dirname(above)
+
+
+def _has_catalog(directory: str) -> bool:
+    try:
+        return exists(f"{directory}/{CATALOG}")
+    except (OSError, ValueError):  # told where something is to be written
+        return False
 
 
 def check_run(output: str, about: dict[str, Any], *, overwrite: bool, retry_errors: bool) -> None:
