@@ -35,6 +35,7 @@ setup(
             "apache-beam[gcp]>=2.77,<2.78",
             "google-cloud-storage>=2.18.2,<4",
         ],
+        "math": ["math-verify>=0.9,<0.10"],  # for the symbolic tier of rewards/
         "redis": ["redis>=5.0.1,<8"],  # for --limiter
         "dev": [
             "build>=1.2",
@@ -44,6 +45,7 @@ setup(
             "google-cloud-storage>=2.18.2,<4",
             "grpcio-status",  # google-api-core warns without it
             "hypothesis>=6.100",
+            "math-verify>=0.9,<0.10",
             "mypy>=1.13",
             "pytest>=8.3",
             "pytest-timeout>=2.3",
