@@ -11,7 +11,7 @@ FLINK_CRD := org.apache.flink:flink-kubernetes-operator-api:1.10.0
 FLINK_CRD_SHA256 := b1f44814e17514fa8395c61b329a3ee9087123a5bda5b21fe1a495d5182c30b6
 SOURCES := schemas prompts rewards transforms pipelines tests bench examples deploy setup.py
 
-.PHONY: .venv demo test test-runners check parity bench local-model lock clean
+.PHONY: .venv demo test test-runners check parity test-deploy wheel bench local-model lock clean
 
 demo: $(STAMP)
 	$(BIN)/webscale-rl run --input 'examples/corpus/*.parquet' --output demo-output --overwrite
@@ -35,7 +35,6 @@ check: $(STAMP)
 parity: $(PARITY)/.complete
 	$(PARITY)/bin/pytest tests/parity
 
-.PHONY: test-deploy wheel
 # Judges what deploy/ has by the tools of those who will read it, and builds a Dataflow job without a cloud.
 test-deploy: $(DEPLOY)/.complete $(AIRFLOW)/.complete
 	$(DEPLOY)/bin/pytest tests/deploy

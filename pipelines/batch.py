@@ -12,6 +12,7 @@ from typing import Final, Literal, get_args
 
 from pydantic import ValidationError
 
+from pipelines.ending import DONE, UNFINISHED
 from pipelines.models import prices_of, settings_of
 from pipelines.options import Parser, UsageError
 from pipelines.rundir import check_idle, using
@@ -24,8 +25,6 @@ from transforms.llm.cache import CacheError
 from transforms.llm.requests import Kind, ModelError
 
 Action = Literal["submit", "status", "collect"]
-DONE: Final = 0
-UNFINISHED: Final = 3
 _FIRST_POLL_S: Final = 1.0
 _POLL_S: Final = 60.0
 _MAY_PASS: Final = frozenset({Kind.TRANSIENT, Kind.THROTTLED, Kind.TIMEOUT})

@@ -65,6 +65,8 @@ def cache(options: CacheOptions) -> int:
     """
     try:
         segments = open_segments(options.place)
+        if "://" not in options.place and not segments.listed() and any(Path(options.place).iterdir()):
+            raise UsageError(f"{options.place} holds no answers and is no cache; name OUTPUT/cache, or ROOT/cache")
         if options.action == "stats":
             return _stats(segments)
         return _verify(segments) if options.action == "verify" else _prune(segments)

@@ -9,14 +9,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from pipelines.ending import DONE, UNFINISHED
 from pipelines.options import Parser, UsageError
-from pipelines.roots import run_directories
+from pipelines.roots import last_night
 from pipelines.rundir import read_manifest
 from pipelines.summary import summary
 from schemas.band import Band, outside
 
-DONE: Final = 0
-UNFINISHED: Final = 3
+_STRAY: Final = "no part of the dataset: it is at work still, or has failed; then look at its log, and refresh again"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ def parse_check(arguments: Sequence[str]) -> CheckOptions:
         allow_abbrev=False,
         description="Show how a run went, and end with 3 if it is not complete or left its band.",
     )
-    parser.add_argument("directory", metavar="DIR", help="a run's --output, or a --root for its last run")
+    parser.add_argument("directory", metavar="DIR", help="a run's --output, or a --root for its last night")
     parser.add_argument("--min-yield", type=_number, metavar="N", help="fewest pairs for each document that was new")
     parser.add_argument("--max-yield", type=_number, metavar="N", help="most pairs for each document that was new")
     parser.add_argument("--max-error-share", type=_share, metavar="N", help="errors in a stage's input, 0 to 1")
@@ -67,21 +67,23 @@ def _share(text: str) -> float:
 
 
 def check(options: CheckOptions) -> int:
-    """Print a run's summary, and on standard error where it is not as it should be.
+    """Print the summary of a run, or of all of a root's last night, and on standard error what is not as it should be.
 
     Returns:
-      0 when the run is complete and in its band, 3 when it is not.
+      0 when each is complete and in its band, and a root has no other; 3 otherwise.
 
     Raises:
       UsageError: there is no manifest, or a root has no run.
     """
-    runs = run_directories(options.directory)
-    if not runs:
+    runs, strays = last_night(options.directory)
+    if not runs and not strays:
         raise UsageError(f"{options.directory} has no run yet; wait for its first refresh")
-    directory = runs[-1]
-    manifest = read_manifest(directory)
-    print(summary(directory, manifest))
-    problems = [*manifest["unfinished"], *outside(options.band, manifest)]
-    for problem in problems:
+    problems = []
+    for directory in runs:
+        manifest = read_manifest(directory)
+        print(summary(directory, manifest))
+        problems += [(directory, problem) for problem in (*manifest["unfinished"], *outside(options.band, manifest))]
+    problems += [(directory, _STRAY) for directory in strays]
+    for directory, problem in problems:
         print(f"webscale-rl check-run: {directory}: {problem}", file=sys.stderr)
     return UNFINISHED if problems else DONE

@@ -20,17 +20,22 @@ from pipelines.models import settings_of
 from pipelines.options import Parser, add_run_flags, input_files, read_run
 from pipelines.reach import reach
 from pipelines.run import check_filters, prompts_of
-from pipelines.runners import LOCAL_RUNNER, runner_of, with_defaults
+from pipelines.runners import LOCAL_RUNNER, Given, runner_of, with_defaults
 from pipelines.submit import empty_pipeline
 from pipelines.workers import check_limiter
 from schemas.config import RunConfig
 from transforms.files import open_parquet
+from transforms.llm.failures import mask
 from transforms.llm.preflight import check_models
 from transforms.storage import check_mark, marked, probe
 from transforms.versions import Versions, check_versions, versions_here
 
 LIMIT_S: Final = 7.0
-"""How long all checks, side by side, may take; the imports before them take two seconds or three."""
+"""How long all checks but the runner's may take, side by side; the imports before them take two seconds or three."""
+JOB_LIMIT_S: Final = 20.0
+"""How long the runner's check waits for its job, once that is submitted."""
+_LOOK_S: Final = 0.2
+_RUNNER: Final = "runner"
 WELL: Final = 0
 FAILED: Final = 1
 _MARKS: Final = {"ok": "ok  ", "failed": "FAIL", "unsure": "?   "}
@@ -84,7 +89,7 @@ def checks_of(config: RunConfig, options: PipelineOptions) -> dict[str, Callable
     if config.state is not None:
         places["state"] = config.state
     checks: dict[str, Callable[[], str]] = {
-        "runner": lambda: _runner(options, list(places.values())),
+        _RUNNER: lambda: _runner(options, list(places.values())),
         "input": lambda: _input(config),
         **{name: partial(_place, place) for name, place in places.items()},
     }
@@ -102,7 +107,10 @@ def checks_of(config: RunConfig, options: PipelineOptions) -> dict[str, Callable
 
 
 def examine(checks: Mapping[str, Callable[[], str]], limit_s: float) -> list[Finding]:
-    """Make checks side by side and return their findings in their order; who takes longer than the limit has failed."""
+    """Make checks side by side and return their findings in their order; who takes longer than the limit has failed.
+
+    The runner's has a limit of its own, and the main thread: Beam handles signals while it starts a runner.
+    """
     found: dict[str, Finding] = {}
 
     def make(name: str, check: Callable[[], str]) -> None:
@@ -111,13 +119,16 @@ def examine(checks: Mapping[str, Callable[[], str]], limit_s: float) -> list[Fin
         except Unsure as doubt:
             found[name] = Finding(name, "unsure", str(doubt))
         except Exception as error:
-            found[name] = Finding(name, "failed", told(error) or " ".join(f"{type(error).__name__}: {error}".split()))
+            said = told(error) or " ".join(f"{type(error).__name__}: {error}".split())
+            found[name] = Finding(name, "failed", mask(said))
 
     # Threads of a pool would be waited for when the process ends, however long they take.
-    threads = [threading.Thread(target=make, args=item, daemon=True) for item in checks.items()]
+    threads = [threading.Thread(target=make, args=item, daemon=True) for item in checks.items() if item[0] != _RUNNER]
     for thread in threads:
         thread.start()
     deadline = time.monotonic() + limit_s
+    if _RUNNER in checks:
+        make(_RUNNER, checks[_RUNNER])
     for thread in threads:
         thread.join(max(0.0, deadline - time.monotonic()))
     late = f"no answer within {limit_s:g} s; see that it is reachable from here, and not overloaded"
@@ -156,17 +167,40 @@ def _runner(options: PipelineOptions, places: Sequence[str]) -> str:
         pipeline = empty_pipeline(asked)
         stores = [place for place in places if "://" in place]
         pipeline | beam.Create([versions]) | beam.Map(_on_worker, stores=stores, marks=marks)
-        result = pipeline.run()
-        left_ms = int((LIMIT_S - 0.5 - (time.monotonic() - began)) * 1000)
-        state = result.wait_until_finish(duration=max(1, left_ms))
-    if state != PipelineState.DONE:
-        given = asked.get_all_options()
+        given = asked.get_all_options()  # now, as Beam changes what it is given
+        result = None
+        try:
+            result = pipeline.run()
+            if _ends(result):
+                result.wait_until_finish()  # which has the words of a failure
+                return f"{name} ended a job in {time.monotonic() - began:.1f} s; its workers have {versions}"
+        except BaseException:
+            _cancel(given, job, result)
+            raise
+        cancelled = _cancel(given, job, result)
+    raise Unsure(
+        f"{name} took a job and had not ended it after {JOB_LIMIT_S:g} s, so nothing is known of its workers; see there"
+        f" whether they are only starting{'' if cancelled else f', and cancel {job}'}"
+    )
+
+
+def _ends(result: Any) -> bool:
+    """Return whether a job ends in time. Beam's own waiting sleeps for seconds at a time, past any limit."""
+    deadline = time.monotonic() + JOB_LIMIT_S
+    while not PipelineState.is_terminal(result.state):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(_LOOK_S)
+    return True
+
+
+def _cancel(given: Given, job: str, result: Any) -> bool:
+    """Cancel a job, and return whether that was done."""
+    try:
         runner_of(given).cancel(given, job, result)
-        raise Unsure(
-            f"{name} took a job and had not ended it after {LIMIT_S:g} s, so nothing is known of its workers; see there"
-            " whether they are only starting"
-        )
-    return f"{name} ended a job in {time.monotonic() - began:.1f} s; its workers have {versions}"
+    except Exception:
+        return False
+    return True
 
 
 def _on_worker(client: Versions, stores: Sequence[str], marks: Sequence[str]) -> None:

@@ -23,7 +23,7 @@ class Due:
     Attributes:
       new: never read; changed: of another size or time than when they were read.
       heirs: those with documents whose survivor went.
-      errors: those with rows that ended as errors.
+      errors: those with rows that ended as errors, and may end otherwise.
       rest: all others, where everything is made anew.
     """
 
@@ -66,7 +66,7 @@ def due_files(catalog: Catalog, corpus: Listed, *, errors: bool, full: bool) -> 
             by_reason["changed"].append(path)
         elif path in heirs:
             by_reason["heirs"].append(path)
-        elif errors and seen.errors:
+        elif errors and seen.errors > seen.lasting:
             by_reason["errors"].append(path)
         elif full:
             by_reason["rest"].append(path)

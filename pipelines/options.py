@@ -40,8 +40,8 @@ class RunOptions:
 
     config: RunConfig
     beam: PipelineOptions
-    overwrite: bool
-    retry_errors: bool
+    overwrite: bool = False
+    retry_errors: bool = False
     wait: bool = False
     no_wait: bool = False
 

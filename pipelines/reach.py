@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 from urllib.error import URLError
-from urllib.parse import urlsplit
 
 import requests
 from apache_beam.options.pipeline_options import PipelineOptions
@@ -64,7 +63,7 @@ def _connect(address: str) -> None:
 
 
 def _place(service: Service) -> str:
-    return mask(urlsplit(service.address).netloc if "://" in service.address else service.address)
+    return mask(service.address).rpartition("://")[2].partition("/")[0]
 
 
 def _reason(error: BaseException) -> str:

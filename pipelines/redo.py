@@ -41,11 +41,11 @@ def changes(catalog: Catalog, settings: Mapping[str, JsonValue], prompts: Mappin
         return []
     found = [f"prompts.{stage}" for stage in MODEL_STAGES if catalog.prompts.get(stage) != prompts.get(stage)]
     for key in sorted(catalog.settings.keys() | settings.keys()):
-        before, now = catalog.settings.get(key), settings.get(key)
         if key == "models":
+            before, now = catalog.settings.get(key), settings.get(key)
             found += [f"models.{stage}" for stage in MODEL_STAGES if _of(before, stage) != _of(now, stage)]
-        elif before != now:
-            found.append(key)
+        elif key not in settings or key not in catalog.settings or catalog.settings[key] != settings[key]:
+            found.append(key)  # null may be a setting, and what is left out is as it is by default
     return found
 
 

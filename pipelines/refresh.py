@@ -10,6 +10,7 @@ from typing import Any, Final
 from apache_beam.options.pipeline_options import PipelineOptions
 
 from pipelines.due import Due, Listed, due_files, heirs_of_superseded
+from pipelines.ending import DONE
 from pipelines.options import (
     Parser,
     RunOptions,
@@ -23,13 +24,13 @@ from pipelines.options import (
 )
 from pipelines.redo import check_settings
 from pipelines.roots import carry, check_root, clear, locked, opened, run_directory, told
-from pipelines.run import DONE, NothingReadableError, fingerprints, new_run_id, prompts_of, redacted, run
+from pipelines.run import NothingReadableError, fingerprints, new_run_id, prompts_of, redacted, run
 from pipelines.rundir import deciding
 from pipelines.takedown import read_ids, remember, sweep
 from schemas.catalog import Catalog
 from schemas.config import RunConfig
-from transforms.catalog import CACHE, FORGOTTEN, RUNS, STATE, Part, change_catalog
-from transforms.llm.batch.journal import BATCH
+from transforms.catalog import CACHE, RUNS, STATE, Part, change_catalog, noted_in
+from transforms.state import absolute
 
 _DECIDED: Final = {
     "output": "the root decides where a run lies",
@@ -118,6 +119,9 @@ def _refuse(name: str, given: bool, dashes: str) -> None:
 
 
 def _placed(config: Mapping[str, Any], root: str) -> dict[str, Any]:
+    # A file is known by its path, however --input names it.
+    if isinstance(patterns := config.get("input"), list):
+        config = {**config, "input": [absolute(each) if isinstance(each, str) else each for each in patterns]}
     return {**config, "output": f"{root}/{RUNS}", "state": f"{root}/{STATE}", "cache": f"{root}/{CACHE}"}
 
 
@@ -131,14 +135,15 @@ def refresh(options: RefreshOptions) -> int:
       UsageError: the root, the corpus or the settings are of no use, or somebody else is at work there.
     """
     corpus = {} if options.config is None else input_updates(options.config.input)
-    check_root(options.root, list(corpus))
+    check_root(options.root, list(corpus), there=options.config is None)
     if options.forget is not None:
         _forget(options.root, read_ids(options.forget))
     if options.config is None:
         return DONE
-    code, again = _night(options, options.config, corpus, full=options.full, errors=True)
+    night = new_run_id()
+    code, again = _round(options, options.config, corpus, night, first=True)
     while again and code == DONE:
-        code, again = _night(options, options.config, corpus, full=False, errors=False)
+        code, again = _round(options, options.config, corpus, night, first=False)
     return code
 
 
@@ -146,36 +151,46 @@ def _forget(root: str, ids: list[str]) -> None:
     name = new_run_id()
     with locked(root, name):
         catalog, known = sweep(root, remember(root, opened(root), name, ids))
-        unfinished = clear(root, catalog)
-    print(f"{known:,} of {len(ids):,} documents were in {root}; none of the {len(ids):,} comes back.")
+        _, unfinished = clear(root, catalog)
+    here = len(known.intersection(ids))  # a takedown that died before has been taken up as well
+    print(f"{here:,} of {len(ids):,} documents were in {root}; none of the {len(ids):,} comes back.")
     for place in unfinished:
-        print(f"But {place}/{BATCH} may hold their texts until its batches are collected.", file=sys.stderr)
+        print(
+            f"But {place} may hold what was sent of them until its batches are over and a refresh has collected them;"
+            " what they answer about it is dropped.",
+            file=sys.stderr,
+        )
 
 
-def _night(options: RefreshOptions, config: RunConfig, corpus: Listed, *, full: bool, errors: bool) -> tuple[int, bool]:
+def _round(options: RefreshOptions, config: RunConfig, corpus: Listed, night: str, *, first: bool) -> tuple[int, bool]:
     """Add a run of what is due.
+
+    Args:
+      night: names the first round of the refresh, which alone makes everything anew, and tries errors again.
 
     Returns:
       The exit code, and whether there may be more to do.
     """
-    root, run_id = options.root, new_run_id()
+    root, run_id, full = options.root, night if first else new_run_id(), first and options.full
     with locked(root, run_id) as lock:
         catalog, _ = sweep(root, opened(root))
-        unfinished = clear(root, catalog)
+        catalog, unfinished = clear(root, catalog)
         catalog = _settled(root, catalog)
-        due = due_files(catalog, corpus, errors=errors, full=full)
+        due = due_files(catalog, corpus, errors=first, full=full)
+        part = _part(root, run_id, night, catalog, corpus, due, config, full=full)
+        if not full:
+            check_settings(root, catalog, part, config)
         if not due.paths:
             print(_nothing_due(root, catalog))
             return DONE, False
-        part = _part(root, run_id, catalog, corpus, due, config, full=full)
-        if not full:
-            check_settings(root, catalog, part, config)
         output = run_directory(root, run_id)
         carry(unfinished, output)
         print(f"Run {run_id} reads {len(due.paths):,} corpus files: {due}.", flush=True)
+        if full and (left_out := catalog.files.keys() - corpus.keys()):
+            print(f"{len(left_out):,} files of earlier runs are not in --input: what came of them goes.", flush=True)
         placed = config.model_copy(update={"output": output})
         try:
-            code = run(RunOptions(placed, options.beam, False, False, options.wait, options.no_wait), part)
+            code = run(RunOptions(placed, options.beam, wait=options.wait, no_wait=options.no_wait), part)
         except NothingReadableError as error:
             if len(due.errors) < len(due.paths):
                 raise
@@ -194,19 +209,22 @@ def _settled(root: str, catalog: Catalog) -> Catalog:
         return change_catalog(root, lambda before: before.settled(heirs))
 
 
-def _part(root: str, run_id: str, catalog: Catalog, corpus: Listed, due: Due, config: RunConfig, *, full: bool) -> Part:
+def _part(
+    root: str, run_id: str, night: str, catalog: Catalog, corpus: Listed, due: Due, config: RunConfig, *, full: bool
+) -> Part:
     settings = redacted(config.model_dump(mode="json", exclude_defaults=True))
     return Part(
         root=root,
         run_id=run_id,
+        night=night,
         generation=catalog.generation,
         runs=() if full else catalog.run_ids,
         files={path: corpus[path] for path in due.paths},
         known_errors=sum(
             catalog.files[path].errors for path in due.paths if path not in due.new and path not in due.changed
         ),
-        forgotten=tuple(f"{root}/{FORGOTTEN}/{takedown.id}.parquet" for takedown in catalog.forgotten),
-        settings={key: value for key, value in deciding(settings).items() if value and key not in _NOT_SETTINGS},
+        forgotten=tuple(noted_in(root, takedown.id) for takedown in catalog.forgotten),
+        settings={key: value for key, value in deciding(settings).items() if value != {} and key not in _NOT_SETTINGS},
         prompts=fingerprints(prompts_of(config), config.calls),
         full=full,
     )

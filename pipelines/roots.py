@@ -6,25 +6,38 @@ import contextlib
 import posixpath
 import sys
 import time
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
 import pyarrow as pa
 from apache_beam.io.filesystem import BeamIOError
 
 from pipelines.options import UsageError
-from schemas.catalog import Catalog
-from transforms.catalog import CATALOG, FORGOTTEN, RUNS, STATE, CatalogError, read_catalog, write_catalog
-from transforms.files import copy, delete, delete_tree, exists, list_files
-from transforms.llm.batch.journal import BATCH, Journal
-from transforms.lock import LOCK, HeldError, beating, describe, leave, release, take
-from transforms.output import is_output
+from schemas.catalog import Catalog, Takedown
+from transforms.catalog import (
+    CATALOG,
+    FORGOTTEN,
+    RUNS,
+    STATE,
+    CatalogError,
+    change_catalog,
+    noted_in,
+    read_catalog,
+    write_catalog,
+)
+from transforms.files import copy, delete, delete_tree, exists, list_files, open_parquet
+from transforms.llm.batch.journal import BATCH, Journal, JournalError
+from transforms.lock import LOCK, HeldError, beating, describe, release, take
+from transforms.output import SCRATCH, is_output, is_temporary
 from transforms.state import absolute
 from transforms.storage import StorageError
 from transforms.swap import ConflictError, SwapError
 
 
-def run_directories(place: str) -> list[str]:
-    """Return the runs of a directory: those of its catalogue, oldest first, where it is a root, and itself otherwise.
+def last_night(place: str) -> tuple[list[str], list[str]]:
+    """Return the runs that the last refresh of a root has added, and the directories of runs that are not part of it.
+
+    What is no root stands for itself.
 
     Raises:
       UsageError: its catalogue cannot be read.
@@ -32,9 +45,12 @@ def run_directories(place: str) -> list[str]:
     place = place.rstrip("/")
     with told():
         if not exists(f"{place}/{CATALOG}"):
-            return [place]
+            return [place], []
+        there = _files(place, RUNS)  # first, so that a run that enters meanwhile is not taken for a dead one
         catalog, _ = read_catalog(place)
-        return [run_directory(place, run) for run in (catalog.run_ids if catalog else ())]
+        known, last = (catalog.run_ids, catalog.last_night) if catalog else ((), ())
+        strays = sorted(there.keys() - set(known))
+        return [run_directory(place, run) for run in last], [run_directory(place, run) for run in strays]
 
 
 def run_directory(root: str, run_id: str) -> str:
@@ -47,7 +63,7 @@ def told() -> Iterator[None]:
     """Turn what is wrong with a root's files into a `UsageError`."""
     try:
         yield
-    except (CatalogError, StorageError, SwapError) as error:
+    except (CatalogError, JournalError, StorageError, SwapError) as error:
         raise UsageError(str(error)) from None
     except (BeamIOError, OSError, pa.ArrowException) as error:
         raise UsageError(f"--root: {type(error).__name__}: {' '.join(str(error).split())}") from None
@@ -57,7 +73,7 @@ class Held:
     """A lock that is held.
 
     Attributes:
-      left: set where a job goes on without this process, whose last step gives the lock up.
+      left: set where the lock was left to a job that goes on without this process, whose last step gives it up.
     """
 
     left = False
@@ -82,8 +98,9 @@ def locked(root: str, run_id: str) -> Iterator[Held]:
         with beating(root, run_id):
             yield held
     finally:
-        with contextlib.suppress(CatalogError, SwapError):  # it falls to the next one once its lease is over
-            (leave if held.left else release)(root, run_id)
+        if not held.left:
+            with contextlib.suppress(CatalogError, SwapError):  # it falls to the next one once its lease is over
+                release(root, run_id)
 
 
 def _held(root: str, error: HeldError) -> str:
@@ -107,9 +124,9 @@ def opened(root: str) -> Catalog:
             if list_files(f"{root}/{RUNS}/**"):
                 raise UsageError(
                     f"{root} has runs but no {CATALOG}: restore it, or move {root}/{RUNS} and {root}/{STATE} away and"
-                    " refresh again (answers in the cache are not paid twice)"
+                    " refresh again (answers in the cache are not paid twice, and what was forgotten stays so)"
                 )
-            catalog = Catalog()
+            catalog = Catalog(forgotten=_noted(root))
             try:
                 write_catalog(root, catalog, token)
             except ConflictError:
@@ -117,41 +134,66 @@ def opened(root: str) -> Catalog:
         return catalog
 
 
-def check_root(root: str, inputs: Sequence[str]) -> None:
+def _noted(root: str) -> tuple[Takedown, ...]:
+    """Return the takedowns of a catalogue that was lost: what they have noted still must not come back."""
+    found = []
+    for path in list_files(noted_in(root, "*")):
+        with open_parquet(path) as file:
+            name = posixpath.basename(path).removesuffix(".parquet")
+            found.append(Takedown(id=name, ids=file.metadata.num_rows, swept=False))
+    return tuple(found)
+
+
+def check_root(root: str, inputs: Sequence[str], *, there: bool) -> None:
     """Check that a directory may be a root.
 
     Args:
       inputs: the corpus.
+      there: whether it must be one already.
 
     Raises:
-      UsageError: it is a run's output, or the corpus lies in it.
+      UsageError: it is a run's output, or none yet, or the corpus lies in it.
     """
     with told():
         if is_output(root):
             raise UsageError(f"--root {root} is a run's --output; name a directory of its own")
+        if there and not exists(f"{root}/{CATALOG}"):
+            raise UsageError(
+                f"--root {root} has no {CATALOG}: name the dataset to forget in; a first one wants --input"
+            )
     for path in inputs:
         if absolute(path).startswith(f"{absolute(root)}/"):
             raise UsageError(f"--input {path} lies in --root {root}; name another --root")
 
 
-def clear(root: str, catalog: Catalog) -> list[str]:
+def clear(root: str, catalog: Catalog) -> tuple[Catalog, list[str]]:
     """Remove what dead runs have left, and what newer ones have replaced; under the lock.
 
+    A job that was taken for dead may live, and enter the catalogue at any moment. So that goes one generation on before
+    anything is deleted: then the job's run is in it already, and stays, or cannot be added any more.
+
     Returns:
-      The directories of runs that stay, because batches that they have sent are not collected.
+      The catalogue then, and the directories of runs that stay, because batches that they have sent are not collected.
     """
     with told():
+        runs, states = _files(root, RUNS), _files(root, STATE)
+        if not runs.keys() | states.keys() <= set(catalog.run_ids):
+            catalog = change_catalog(root, lambda before: before.next())
         known = set(catalog.run_ids)
-        places = [run_directory(root, run) for run in sorted(_names(root, RUNS) - known)]
+        places = [run_directory(root, run) for run in sorted(runs.keys() - known)]
         unfinished = [place for place in places if Journal(place).open()]
         for place in places:
             if place not in unfinished:
                 delete_tree(place)
-        for run in sorted(_names(root, STATE) - known):
+        for run in sorted(states.keys() - known):
             delete_tree(f"{root}/{STATE}/{run}")
-        remembered = {f"{root}/{FORGOTTEN}/{takedown.id}.parquet" for takedown in catalog.forgotten}
+        for run in sorted(known):  # what died after it had entered
+            if any(path.startswith(f"{run_directory(root, run)}/{SCRATCH}/") for path in runs[run]):
+                delete_tree(f"{run_directory(root, run)}/{SCRATCH}")
+            delete([path for path in (*runs[run], *states[run]) if is_temporary(path)])
+        remembered = {noted_in(root, takedown.id) for takedown in catalog.forgotten}
         delete([path for path in list_files(f"{root}/{FORGOTTEN}/*") if path not in remembered])
-    return unfinished
+    return catalog, unfinished
 
 
 def carry(unfinished: Sequence[str], output: str) -> None:
@@ -163,7 +205,10 @@ def carry(unfinished: Sequence[str], output: str) -> None:
             delete_tree(place)
 
 
-def _names(root: str, kind: str) -> set[str]:
-    """Return the names of the directories below one of a root's that hold any file."""
+def _files(root: str, kind: str) -> defaultdict[str, list[str]]:
+    """Return the files below the directories of one of a root's, by the names of these; empty ones do not count."""
     start = len(f"{root}/{kind}/")
-    return {path[start:].split("/")[0] for path in list_files(f"{root}/{kind}/**")}
+    found: defaultdict[str, list[str]] = defaultdict(list)
+    for path in list_files(f"{root}/{kind}/**"):
+        found[path[start:].split("/")[0]].append(path)
+    return found

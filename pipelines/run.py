@@ -6,7 +6,6 @@ import dataclasses
 import datetime
 import importlib.metadata
 import platform
-import sys
 import time
 import uuid
 from dataclasses import dataclass
@@ -17,14 +16,24 @@ from apache_beam.options.pipeline_options import GoogleCloudOptions
 from pipelines.batch import answered
 from pipelines.batch_checks import check_batches, check_no_batches
 from pipelines.doors import Run
-from pipelines.models import below_a_call, check_budget, prices_of, settings_of
+from pipelines.ending import DONE, report
+from pipelines.models import check_budget, prices_of, settings_of
 from pipelines.options import RunOptions, UsageError, input_files
 from pipelines.progress import Outlook
 from pipelines.reach import reach
-from pipelines.rundir import IN_USE, check_run, check_state, read_manifest, take_run, using, waits_for_batches
+from pipelines.rundir import (
+    IN_USE,
+    check_apart,
+    check_outside_roots,
+    check_run,
+    check_state,
+    read_manifest,
+    take_run,
+    using,
+    waits_for_batches,
+)
 from pipelines.runners import with_defaults
 from pipelines.submit import check_outlives, follow, job_of, leave, pipeline_of
-from pipelines.summary import first_error, summary
 from pipelines.workers import (
     budget_of,
     check_limiter,
@@ -38,7 +47,7 @@ from schemas.answers import Calls, Stage, task_of
 from schemas.config import DOCUMENT_STAGES, MODEL_STAGES, RunConfig
 from schemas.counts import stages_until
 from schemas.elements import CorpusPlan
-from transforms.catalog import Part
+from transforms.catalog import CatalogError, Part
 from transforms.commit import RunFacts
 from transforms.fasttext_model import ModelFileError
 from transforms.files import delete, list_files, read_bytes
@@ -50,17 +59,15 @@ from transforms.llm.client import ClientSettings
 from transforms.llm.failures import mask, names_secret
 from transforms.llm.preflight import PreflightError, check_models
 from transforms.llm.requests import Settings
+from transforms.lock import leave as leave_lock
 from transforms.output import OWNER, SCRATCH, SUCCESS
 from transforms.quality import QualityRule
 from transforms.read import CorpusError, UnreadableError, plan_corpus
 from transforms.state import State, StateError, forget, open_state, withdraw
 from transforms.storage import StorageError
+from transforms.swap import SwapError
 
 _PACKAGES: Final = ("webscale-rl", "apache-beam", "litellm", "pyarrow", "numpy", "pydantic", "json-repair")
-
-DONE: Final = 0
-UNFINISHED: Final = 3
-"""Exit codes; 2 is a usage error, 1 a failure while running."""
 
 
 class NothingReadableError(UsageError):
@@ -101,7 +108,7 @@ def run(options: RunOptions, part: Part | None = None) -> int:
         while options.wait and covered and manifest["rows"].get("pending"):
             covered = answered(output, config, before)
             manifest = _round(job, _next_id(part)) if covered else manifest
-    return _report(config, manifest, covered)
+    return report(config, manifest, covered, alone=part is None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,9 +134,10 @@ def _checked(options: RunOptions, part: Part | None) -> _Job:
     output = config.output.rstrip("/")
     prompts = prompts_of(config)
     plan = plan_of(config, part)
+    if part is None:
+        check_outside_roots("--output", output)
     about = _about(config, prompts)
-    inputs = [*plan.paths, *(path for path, _ in plan.unreadable)]
-    check_run(output, about, inputs, overwrite=options.overwrite, retry_errors=options.retry_errors)
+    check_run(output, about, overwrite=options.overwrite, retry_errors=options.retry_errors)
     state = _state(config, part)
     beam_options = with_defaults(options.beam)
     if options.no_wait:
@@ -188,10 +196,12 @@ def _left(job: _Job, run_id: str, signed: list[str]) -> str:
     name = pipeline.options.view_as(GoogleCloudOptions).job_name
     _take(job, run, name)
     try:
-        page = leave(pipeline)
-    except UsageError:
+        if job.part is not None:
+            leave_lock(job.part.root, run_id)  # first, for the job must not outlive a lease that nobody renews
+        page = leave(pipeline, run_id)
+    except (CatalogError, SwapError, UsageError) as error:
         delete([f"{job.output}/{OWNER}"])  # no job will
-        raise
+        raise UsageError(str(error)) from None
     return (
         f"run {run_id} is submitted: {page}\nit is at work until {job.output}/{OWNER} is gone, and complete once"
         f" {job.output}/{SUCCESS} is there"
@@ -254,6 +264,7 @@ def prompt_files(directory: str) -> PromptFiles:
 def plan_of(config: RunConfig, part: Part | None = None) -> CorpusPlan:
     """Return which rows of which files a run will read. Raises `NothingReadableError`, or another `UsageError`."""
     paths = input_files(config.input) if part is None else list(part.files)
+    check_apart(config.output.rstrip("/"), paths)
     try:
         plan = plan_corpus(paths, config.columns, config.sample, whole=config.until in DOCUMENT_STAGES)
     except UnreadableError as error:
@@ -268,6 +279,7 @@ def _state(config: RunConfig, part: Part | None) -> State | None:
     if config.state is None:
         return None
     if part is None:
+        check_outside_roots("--state", config.state)
         check_state(config.state, config.output)
     permutations = config.dedup.bands * config.dedup.rows
     try:
@@ -333,34 +345,3 @@ def redacted(value: Any) -> Any:
     if isinstance(value, list):
         return [redacted(item) for item in value]
     return mask(value) if isinstance(value, str) else value
-
-
-def _report(config: RunConfig, manifest: dict[str, Any], covered: bool) -> int:
-    """Print how a run ended; `covered` tells whether its budget was enough for the batches it would have sent."""
-    output = config.output.rstrip("/")
-    print(summary(output, manifest))
-    if not manifest["unfinished"]:
-        return DONE
-    uncovered = [stage["stage"] for stage in manifest["stages"] if "budget" in stage.get("waiting", ())]
-    if uncovered and not manifest["cost"]["usd"]:
-        remedy = below_a_call(config, uncovered[0])
-    elif uncovered or not covered:
-        remedy = (
-            f"The budget of ${manifest['config']['budget_usd']:g} is spent. Answers so far are in the cache; the same"
-            " command again spends as much on what is missing."
-        )
-    elif manifest["rows"].get("pending"):
-        remedy = (
-            f"{manifest['rows']['pending']:,} requests wait in {output}/pending: webscale-rl batch submit {output}"
-            " sends them, and batch collect fetches the answers for the next run of the same command; or add --wait."
-        )
-    elif config.llm_mode == "batch":
-        remedy = "Answers so far are in the cache: mend the cause and add --retry-errors, which asks what failed again."
-    else:
-        remedy = (
-            "Answers so far are in the cache: mend the cause and run the same command again, and only what is missing"
-            " will be asked."
-        )
-    unfinished = "; ".join(manifest["unfinished"])
-    print(f"\nNot complete: {unfinished}. {first_error(output)}{remedy}", file=sys.stderr)
-    return UNFINISHED

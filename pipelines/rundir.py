@@ -18,8 +18,10 @@ from typing import Any, Final
 from apache_beam.io.filesystem import BeamIOError
 
 from pipelines.options import UsageError
+from transforms.catalog import CATALOG
 from transforms.files import delete, delete_tree, exists, list_files, read_json, write_text
 from transforms.llm.batch.journal import IN_USE as BATCH_IN_USE
+from transforms.lock import alive
 from transforms.output import MANIFEST, OWNER, SCRATCH, SUCCESS, is_output, unnamed_files
 from transforms.state import absolute
 from transforms.storage import StorageError
@@ -35,22 +37,34 @@ _NOT_OF_THE_RESULT: Final = {
 _NOT_OF_THE_ANSWER: Final = {"api_base", "api_key_env"}
 
 
-def check_run(
-    output: str, about: dict[str, Any], inputs: Sequence[str], *, overwrite: bool, retry_errors: bool
-) -> None:
+def check_apart(output: str, inputs: Sequence[str]) -> None:
+    """Check that no input lies among the files that a run writes, or `UsageError`."""
+    for path in inputs:
+        if any(absolute(path).startswith(f"{absolute(output)}/{name}/") for name in (*DIRECTORIES, SCRATCH)):
+            raise UsageError(f"--input {path} lies where --output {output} writes; name another --output")
+
+
+def check_outside_roots(flag: str, place: str) -> None:
+    """Check that a directory is no part of what `refresh` keeps up, which would clear it away, or `UsageError`."""
+    above = absolute(place)
+    with contextlib.suppress(StorageError):  # which is told where something is to be written
+        for _ in range(3):  # itself, ROOT/state and ROOT/runs, ROOT/runs/RUN_ID
+            if exists(f"{above}/{CATALOG}"):
+                remedy = f"which webscale-rl refresh keeps up; name another {flag}"
+                raise UsageError(f"{flag} {place} lies in {above}, {remedy}")
+            above = posixpath.dirname(above)
+
+
+def check_run(output: str, about: dict[str, Any], *, overwrite: bool, retry_errors: bool) -> None:
     """Check that a run may start in `output`; nothing that lies there is touched.
 
     Args:
       about: the configuration and prompt fingerprints as they will stand in the manifest.
-      inputs: the files the run will read.
 
     Raises:
-      UsageError: the directory holds a complete run or one that is at work, cannot be written, holds what is to be
-        read, or is reopened with another configuration.
+      UsageError: the directory holds a complete run or one that is at work, cannot be written, or is reopened with
+        another configuration.
     """
-    for path in inputs:
-        if any(absolute(path).startswith(f"{absolute(output)}/{name}/") for name in (*DIRECTORIES, SCRATCH)):
-            raise UsageError(f"--input {path} lies where --output {output} writes; name another --output")
     try:
         check_idle(output)
     except UsageError:
@@ -113,21 +127,11 @@ def _check_idle(path: str) -> None:
             f"{path}: run {owner['run_id']} was submitted with --no-wait as {owner['job']}, {owner['started']};"
             " wait for it, or delete that file if the job has ended"
         )
-    if owner.get("host") == socket.gethostname() and owner["pid"] != os.getpid() and _alive(owner["pid"]):
+    if owner.get("host") == socket.gethostname() and owner["pid"] != os.getpid() and alive(owner["pid"]):
         raise UsageError(
             f"{path}: run {owner['run_id']} (process {owner['pid']}, since {owner['started']}) is at work there; wait"
             " for it, or delete that file if that process is no run of ours"
         )
-
-
-def _alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
 
 
 def _check_reopening(output: str, about: dict[str, Any]) -> None:

@@ -14,6 +14,8 @@ from urllib.parse import urlsplit
 import requests
 from apache_beam.options.pipeline_options import FlinkRunnerOptions, PipelineOptions
 
+from transforms.llm.failures import mask
+
 Given = Mapping[str, Any]
 """Beam's options by their names, with its own defaults."""
 
@@ -70,7 +72,8 @@ class Runner:
       launcher: the option by which somebody else says that he will start the job, null where the client does.
       processes: worker processes of one worker, 0 where it decides itself.
       page: where a person looks at a job that was submitted, by its name and the result.
-      cancel: ends a job, as `page` is told of it.
+      cancel: ends a job, as `page` is told of it, or by its name alone where the result is null; raises
+        `NotFoundError` where it cannot.
       remedies: words that a job fails with, and what to do about it.
       example: the flags that a user types.
     """
@@ -83,7 +86,7 @@ class Runner:
     launcher: Callable[[Given], str | None] = lambda given: None
     processes: Callable[[Given], int] = lambda given: 1
     page: Callable[[Given, str, Any], str] = lambda given, job, result: f"job {job}"
-    cancel: Callable[[Given, str, Any], object] = lambda given, job, result: result.cancel()
+    cancel: Callable[[Given, str, Any], object] = lambda given, job, result: _cancel(job, result)
     remedies: tuple[tuple[str, str], ...] = ()
     example: str = ""
 
@@ -100,9 +103,9 @@ def with_defaults(options: PipelineOptions) -> PipelineOptions:
 
 
 def with_options(options: PipelineOptions, more: Mapping[str, Any]) -> PipelineOptions:
-    """Return options with some more; what the user has set stays."""
+    """Return a copy of options with some more; what the user has set stays."""
     chosen = options.get_all_options(drop_default=True, retain_unknown_options=True)
-    return PipelineOptions.from_dictionary({**more, **chosen}) if more.keys() - chosen.keys() else options
+    return PipelineOptions.from_dictionary({**more, **chosen})
 
 
 def examples() -> str:
@@ -119,6 +122,12 @@ def held_by_client(given: Given) -> str | None:
     if given["environment_type"] == "LOOPBACK":
         return "with --environment_type=LOOPBACK the workers are in this process"
     return runner.held(given)
+
+
+def _cancel(job: str, result: Any) -> None:
+    if result is None:
+        raise NotFoundError(f"only what submitted the job {job} can cancel it")
+    result.cancel()
 
 
 # ---- a job service at --job_endpoint, whoever serves it
@@ -153,6 +162,9 @@ _ON_FLINK: Final = (
     ),
     ("NoResourceAvailableException", "the cluster has no free slots: lower --parallelism, or wait for its other jobs"),
 )
+
+
+_ENDED_ON_FLINK: Final = frozenset({"FINISHED", "FAILED", "CANCELED"})
 
 
 def _flink_url(given: Given) -> str:
@@ -215,20 +227,21 @@ def _flink_held(given: Given) -> str | None:
 def _flink_page(given: Given, job: str, result: Any) -> str:
     if not _on_flink(given):
         return _job_page(given, job, result)
-    return f"{_flink_url(given)}/#/job/running/{_flink_id(given, job)}"
+    return mask(f"{_flink_url(given)}/#/job/running/{_flink_id(given, job)}")
 
 
 def _flink_id(given: Given, job: str) -> str:
+    """Return the cluster's id of a job: of several with one name the last that is at work, or else the last."""
     jobs = requests.get(f"{_flink_url(given)}/v1/jobs/overview", timeout=_PATIENCE_S).json()["jobs"]
-    found = [str(each["jid"]) for each in jobs if each["name"] == job]
+    found = [each for each in jobs if each["name"] == job]
     if not found:
-        raise NotFoundError(f"the cluster at {_flink_url(given)} shows no job {job}")
-    return found[-1]
+        raise NotFoundError(mask(f"the cluster at {_flink_url(given)} shows no job {job}"))
+    return str(max(found, key=lambda each: (each["state"] not in _ENDED_ON_FLINK, each["start-time"]))["jid"])
 
 
 def _cancel_on_flink(given: Given, job: str, result: Any) -> None:
     if not _on_flink(given):
-        result.cancel()
+        _cancel(job, result)
         return
     # Beam's own call goes to an address that Flink does not have.
     place = f"{_flink_url(given)}/v1/jobs/{_flink_id(given, job)}"
@@ -251,7 +264,8 @@ def _spark_service(given: Given) -> Service | None:
         return _endpoint(given)
     if given["spark_submit_uber_jar"]:
         return Service("--spark_rest_url", urlsplit(given["spark_rest_url"] or "").netloc)
-    return Service("--spark_master_url", urlsplit(given["spark_master_url"]).netloc) if _on_spark(given) else None
+    place = re.fullmatch(r"spark://([^,]+)", given["spark_master_url"])  # not yarn, k8s://, or one of several masters
+    return Service("--spark_master_url", place[1]) if place else None
 
 
 def _spark_program(given: Given) -> Program | None:
@@ -295,11 +309,15 @@ def _fetch_prism(options: PipelineOptions) -> object:
 
 
 def _dataflow_processes(given: Given) -> int:
-    """Dataflow starts a process for each virtual processor, whose number ends a machine type's name (n2-standard-8)."""
+    """Dataflow starts a process for each virtual processor.
+
+    Their number ends a machine type's name (n2-standard-8), but for custom ones, where the megabytes of memory follow
+    (n2-custom-4-8192).
+    """
     machine = given.get("machine_type")
     if machine is None:
         return 1
-    found = re.search(r"-(\d+)$", machine)
+    found = re.search(r"custom-(\d+)-\d+", machine) or re.search(r"-(\d+)$", machine)
     return int(found[1]) if found else 0
 
 

@@ -7,13 +7,14 @@ import sys
 from typing import Any, Final
 
 import apache_beam as beam
-from apache_beam.options.pipeline_options import GoogleCloudOptions, PipelineOptions, SetupOptions, StandardOptions
+from apache_beam.options.pipeline_options import PipelineOptions, SetupOptions, StandardOptions
+from apache_beam.runners.runner import PipelineState
 
 from pipelines.build_qa import build_qa
 from pipelines.doors import Run
 from pipelines.options import UsageError
 from pipelines.progress import Outlook, progress
-from pipelines.runners import LOCAL_RUNNER, Given, NotFoundError, held_by_client, runner_of
+from pipelines.runners import LOCAL_RUNNER, Given, held_by_client, runner_of, with_options
 from transforms.commit import RunFacts
 from transforms.files import delete_tree
 from transforms.llm.failures import mask
@@ -43,10 +44,8 @@ def check_outlives(options: PipelineOptions) -> None:
 
 
 def pipeline_of(options: PipelineOptions, run: Run) -> beam.Pipeline:
-    """Return the pipeline, ready to run; a runner that does not exist shows here."""
-    cloud = options.view_as(GoogleCloudOptions)
-    cloud.job_name = cloud.job_name or job_of(run.facts.run_id)
-    pipeline = empty_pipeline(options)
+    """Return the pipeline, ready to run; a runner that does not exist shows here. The options stay as they are."""
+    pipeline = empty_pipeline(with_options(options, {"job_name": job_of(run.facts.run_id)}))
     build_qa(pipeline, run)
     return pipeline
 
@@ -73,9 +72,9 @@ def follow(pipeline: beam.Pipeline, facts: RunFacts, outlook: Outlook) -> None:
     """
     given = pipeline.options.get_all_options()  # now, as Beam changes what it is given
     with progress(outlook, sys.stderr) as shown:
-        result = _submitted(pipeline, given)
-        shown.follow(result)
+        result = _submitted(pipeline, given, facts.run_id)
         try:
+            shown.follow(result)
             result.wait_until_finish()
         except BaseException as error:
             with contextlib.suppress(Exception):  # what it failed with is what counts
@@ -99,26 +98,55 @@ def _has_ended(facts: RunFacts) -> bool:
     return ended
 
 
-def leave(pipeline: beam.Pipeline) -> str:
-    """Submit a pipeline and return where a person looks at its job.
+def leave(pipeline: beam.Pipeline, run_id: str) -> str:
+    """Submit a pipeline and return where a person looks at its job, or why nobody can say.
 
     Raises:
-      UsageError: the runner does not take the job.
+      UsageError: the runner does not take the job, or it has failed at once.
     """
     given = pipeline.options.get_all_options()  # now, as Beam changes what it is given
-    result = _submitted(pipeline, given)
+    result = _submitted(pipeline, given, run_id)
+    job = given["job_name"]
     try:
-        return runner_of(given).page(given, given["job_name"], result)
-    except (NotFoundError, OSError) as error:
-        raise UsageError(f"the job was submitted and has not begun: {error}; look at the log of the cluster") from None
+        page = runner_of(given).page(given, job, result)
+        failed = result.state == PipelineState.FAILED
+    except (Exception, KeyboardInterrupt) as error:  # the job goes on, whatever became of the question
+        return f"job {job} (its page could not be fetched: {_words(error)})"
+    if failed:
+        raise UsageError(f"the job was submitted and has failed at once; see {page}")
+    return page
 
 
-def _submitted(pipeline: beam.Pipeline, given: Given) -> Any:
+def _submitted(pipeline: beam.Pipeline, given: Given, run_id: str) -> Any:
     if runner_of(given).local:
         return pipeline.run()  # which runs it: what it raises is the run's
     try:
         return pipeline.run()
-    except Exception as error:
-        said = error.details() if hasattr(error, "details") else str(error)
-        words = mask(" ".join(f"{type(error).__name__} {said}".split()))[:_WORDS]
-        raise UsageError(f"--runner {given['runner']} does not take the job: {words}") from error
+    except BaseException as error:
+        gone = _cancelled(given, run_id)
+        if isinstance(error, Exception):
+            raise UsageError(f"--runner {given['runner']} does not take the job: {_words(error)}") from error
+        if not gone:
+            said = f"a job {given['job_name']} may have been submitted to {given['runner']}; look there"
+            print(f"webscale-rl: {said}", file=sys.stderr)
+        raise
+
+
+def _cancelled(given: Given, run_id: str) -> bool:
+    """Cancel, by its name, a job of which it is not known whether it was submitted; return whether that was done.
+
+    A name that the user has given may be that of another job.
+    """
+    job = given["job_name"]
+    if job != job_of(run_id):
+        return False
+    try:
+        runner_of(given).cancel(given, job, None)
+    except Exception:  # what came before is what is told
+        return False
+    return True
+
+
+def _words(error: BaseException) -> str:
+    said = error.details() if hasattr(error, "details") else str(error)
+    return mask(" ".join(f"{type(error).__name__} {said}".split()))[:_WORDS]

@@ -1,12 +1,14 @@
 """`--forget`: some documents and all that came of them leave a root, and do not come back.
 
 First the hashes of the ids are remembered, so that whatever ends the rest, the next refresh takes it up. Each step
-finds what it needs in what later steps remove: heirs and keys of answers in the rows, pairs in the state's documents.
+finds what it needs in what later steps remove: heirs and keys of answers in the rows, pairs in the state's documents,
+and what names either as what it duplicates in all of these.
 """
 
 from __future__ import annotations
 
 import json
+import posixpath
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -20,12 +22,13 @@ from pipelines.options import UsageError
 from pipelines.roots import run_directory, told
 from schemas.catalog import Catalog, Takedown
 from schemas.records import text_hashes
-from transforms.catalog import CACHE, FORGOTTEN, RUNS, STATE, change_catalog
+from transforms.catalog import CACHE, RUNS, STATE, change_catalog, noted_in
 from transforms.files import delete_tree, exists, list_files, open_parquet, read_json, write_parquet, write_text
-from transforms.llm.batch.journal import BATCH
+from transforms.llm.batch.journal import BATCH, Journal
 from transforms.llm.cache import CacheError, open_segments
 from transforms.llm.cache.maintain import remove_answers
 from transforms.output import MANIFEST
+from transforms.read import forgotten_ids
 from transforms.state import GROUP_ROWS
 
 _DIRECTORIES: Final = ("qa", "rejected", "errors", "superseded")
@@ -75,36 +78,41 @@ def remember(root: str, catalog: Catalog, name: str, ids: list[str]) -> Catalog:
       name: of the takedown.
     """
     with told():
-        noted = _hashes([_noted_in(root, takedown) for takedown in catalog.forgotten])
+        noted = forgotten_ids([noted_in(root, each.id) for each in catalog.forgotten])
         new = sorted(set(text_hashes(pa.chunked_array([ids], pa.string()))) - noted)
         if not new:
             return catalog
         takedown = Takedown(id=name, ids=len(new), swept=False)
-        write_parquet(_noted_in(root, takedown), pa.table({"sha256": new}))
+        write_parquet(noted_in(root, name), pa.table({"sha256": new}))
         return change_catalog(root, lambda catalog: catalog.next(forgotten=(*catalog.forgotten, takedown)))
 
 
-def sweep(root: str, catalog: Catalog) -> tuple[Catalog, int]:
+def sweep(root: str, catalog: Catalog) -> tuple[Catalog, set[str]]:
     """Remove what came of all ids that were remembered and not swept yet, from every run, the state and the cache.
 
     Returns:
-      The catalogue then, and how many of the ids there were.
+      The catalogue then, and those of the ids that were there.
 
     Raises:
       UsageError: a file cannot be read or written; the next refresh takes it up.
     """
     due = [takedown for takedown in catalog.forgotten if not takedown.swept]
     if not due:
-        return catalog, 0
+        return catalog, set()
     with told():
-        found = _find(root, _hashes([_noted_in(root, takedown) for takedown in due]))
+        found = _find(root, forgotten_ids([noted_in(root, takedown.id) for takedown in due]))
         gone = pa.array(sorted(found.ids), pa.string())
         heirs = duplicates_of(root, catalog, gone, catalog.run_ids)
         catalog = change_catalog(root, lambda catalog: catalog.next(heirs=tuple(sorted({*catalog.heirs, *heirs}))))
+        for place in {posixpath.dirname(path) for path in list_files(f"{root}/{RUNS}/*/{BATCH}/*")}:
+            Journal(posixpath.dirname(place)).drop(found.keys)
         _remove_answers(root, found.keys)
+        named = pa.array(sorted(found.ids | found.pairs), pa.string())
+        for run in catalog.run_ids:
+            _rewrite(f"{run_directory(root, run)}/rejected", lambda table: _unnamed(table, named))
         _sweep_state(root, catalog, gone, found.pairs)
         rows = {run: _sweep_run(run_directory(root, run), gone) for run in catalog.run_ids}
-        return change_catalog(root, lambda catalog: _swept(catalog, rows)), len(found.ids)
+        return change_catalog(root, lambda catalog: _swept(catalog, rows)), found.ids
 
 
 def _swept(catalog: Catalog, rows: dict[str, dict[str, int]]) -> Catalog:
@@ -114,32 +122,22 @@ def _swept(catalog: Catalog, rows: dict[str, dict[str, int]]) -> Catalog:
     )
 
 
-def _noted_in(root: str, takedown: Takedown) -> str:
-    return f"{root}/{FORGOTTEN}/{takedown.id}.parquet"
-
-
-def _hashes(paths: list[str]) -> set[str]:
-    found: set[str] = set()
-    for path in paths:
-        with open_parquet(path) as file:
-            found.update(file.read(["sha256"])["sha256"].to_pylist())
-    return found
-
-
-def _find(root: str, hashes: set[str]) -> _Found:
+def _find(root: str, hashes: frozenset[str]) -> _Found:
     """Return which ids there are in the runs and the state, those of dead runs included, and what came of them."""
     found = _Found()
-    places = [f"{root}/{RUNS}/*/{name}" for name in _DIRECTORIES]
+    places = [f"{root}/{RUNS}/*/{name}" for name in (*_DIRECTORIES, "pending")]
     for place in (*places, f"{root}/{STATE}/*/documents"):
         for shard in list_files(f"{place}/part-*.parquet"):
             with open_parquet(shard) as file:
-                names = [name for name in ("doc_id", "source", "pair_ids", "calls") if name in file.schema_arrow.names]
+                there = file.schema_arrow.names
+                names = [name for name in ("doc_id", "source", "pair_ids", "calls") if name in there]
+                names += ["id"] if "request" in there else []  # of a pair elsewhere
                 for batch in file.iter_batches(columns=names):
                     _look(pa.table(batch), hashes, found)
     return found
 
 
-def _look(table: pa.Table, hashes: set[str], found: _Found) -> None:
+def _look(table: pa.Table, hashes: frozenset[str], found: _Found) -> None:
     ids = doc_ids(table)
     names = pc.unique(ids).drop_null()
     inside = [sha256 in hashes for sha256 in text_hashes(pa.chunked_array([names], pa.string()))]
@@ -151,6 +149,8 @@ def _look(table: pa.Table, hashes: set[str], found: _Found) -> None:
     if "calls" in rows.column_names:
         for calls in rows["calls"].to_pylist():
             found.keys.update(key for key in calls.values() if key)
+    if "id" in rows.column_names:
+        found.keys.update(rows["id"].to_pylist())
     if "pair_ids" in rows.column_names:
         for pairs in rows["pair_ids"].to_pylist():
             found.pairs.update(pairs or ())
@@ -189,7 +189,7 @@ def _sweep_run(output: str, gone: pa.Array) -> dict[str, int]:
     earlier = manifest.get("forgotten", {})
     before = {name: rows[name] + earlier.get(name, 0) for name in _DIRECTORIES}
     for name in _DIRECTORIES:
-        rows[name] = _rewrite(f"{output}/{name}", lambda table: _unnamed(_without(table, doc_ids(table), gone), gone))
+        rows[name] = _rewrite(f"{output}/{name}", lambda table: _without(table, doc_ids(table), gone))
     delete_tree(f"{output}/{BATCH}")  # whose batches have been collected, and which holds texts
     # Of the files and not of this pass, so that a second one after a crash says the same.
     forgotten = {name: before[name] - rows[name] for name in _DIRECTORIES}
@@ -218,9 +218,7 @@ def _without(table: pa.Table, names: pa.ChunkedArray, gone: pa.Array) -> pa.Tabl
 
 
 def _unnamed(table: pa.Table, gone: pa.Array) -> pa.Table:
-    """Return the rows without the ids that they name as what they duplicate."""
-    if "duplicate_of" not in table.column_names:
-        return table
+    """Return rejected rows without the ids, of documents or pairs, that they name as what they duplicate."""
     column = table["duplicate_of"]
     blank = pc.if_else(pc.is_in(column, gone), pa.scalar(None, pa.string()), column)
     return table.set_column(table.column_names.index("duplicate_of"), table.schema.field("duplicate_of"), blank)

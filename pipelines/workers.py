@@ -139,7 +139,9 @@ def check_limiter(url: str | None) -> None:
     try:
         from transforms.llm import redis_limiter
     except ImportError:
-        raise UsageError("--limiter needs the package redis; install it: pip install 'webscale-rl[redis]'") from None
+        raise UsageError(
+            "--limiter needs the package redis; install ours with that extra: pip install '.[redis]'"
+        ) from None
     try:
         asyncio.run(redis_limiter.check_limiter(url))
     except redis_limiter.LimiterError as error:

@@ -24,7 +24,7 @@ class Band:
 def outside(band: Band, manifest: Mapping[str, Any]) -> list[str]:
     """Return where a run left its band, a sentence with the remedy each.
 
-    A run without a new document has no yield, and is in any band of it.
+    New is a document that could be read and was not known. A run without one has no yield, and is in any band of it.
 
     Args:
       manifest: the content of `manifest.json`.
@@ -39,7 +39,7 @@ def _yield_outside(band: Band, manifest: Mapping[str, Any]) -> list[str]:
     if pairs is None:
         return [f"yield: the run ends with {manifest['until']} and makes no qa/; expect one of whole runs alone"]
     read = manifest["stages"][0]
-    documents = read["in"] - read["reasons"].get("unchanged", 0)
+    documents = read["in"] - read["reasons"].get("unchanged", 0) - read["errors"]  # of damage no pair can come
     if not documents:
         return []
     found = f"yield: {pairs:,} pairs of {documents:,} new documents, {pairs / documents:.3g} of each"

@@ -21,13 +21,14 @@ class Seen(_Entry):
     Attributes:
       size: bytes; updated: seconds since 1970. Another of either is another file.
       run: the run that read it last, whose verdicts on its documents are those that hold.
-      errors: rows of it that ended as errors there.
+      errors: rows of it that ended as errors there; lasting: those of them that end so as long as the file is the same.
     """
 
     size: int
     updated: float
     run: str
     errors: int = 0
+    lasting: int = 0
 
     def differs(self, size: int, updated: float) -> bool:
         """Return whether the file has changed since."""
@@ -46,6 +47,7 @@ class Added(_Entry):
 
     Attributes:
       id: the directory below `runs/`, and that of what it remembers below `state/`.
+      night: the first run of the same refresh; null for itself.
       started: as its manifest says.
       files: corpus files that it read.
       documents: those it found there.
@@ -56,6 +58,7 @@ class Added(_Entry):
     """
 
     id: str
+    night: str | None = None
     started: str
     files: int
     documents: int
@@ -106,6 +109,12 @@ class Catalog(_Entry):
         """The runs, oldest first."""
         return tuple(run.id for run in self.runs)
 
+    @property
+    def last_night(self) -> tuple[str, ...]:
+        """The runs of the last refresh that added any, oldest first."""
+        nights = [run.night or run.id for run in self.runs]
+        return tuple(run.id for run, night in zip(self.runs, nights, strict=True) if night == nights[-1])
+
     def added(
         self,
         run: Added,
@@ -152,7 +161,7 @@ class Lock(_Entry):
     Attributes:
       format: of this file.
       run_id: the run that is to be added.
-      user, host, pid: the process that began it.
+      user, host, pid: the process that began it; pids: where its number means that process (see `lock.pid_space`).
       started, beaten: seconds since 1970: when it began, and when it last said that it lives.
       lease_s: seconds after which one that has not said so again counts as dead.
       detached: whether the process has left its job to a cluster, so that its own end says nothing.
@@ -164,6 +173,7 @@ class Lock(_Entry):
     user: str
     host: str
     pid: int
+    pids: str | None = None
     started: float
     beaten: float
     lease_s: float

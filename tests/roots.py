@@ -61,8 +61,9 @@ def all_rows(root: str, directory: str) -> list[dict[str, Any]]:
 
 
 def content_of(root: str) -> dict[str, Any]:
-    """Return the catalogue and all rows of a root, with numbers in place of run ids, and without times."""
+    """Return the catalogue and all rows of a root, with numbers in place of run ids, without times and generation."""
     catalog = catalog_of(root)
+    del catalog["generation"]  # clearing up counts as well
     number = {run: f"run {place}" for place, run in enumerate(runs_of(root))}
     number |= {takedown["id"]: f"takedown {place}" for place, takedown in enumerate(catalog["forgotten"])}
     content: dict[str, Any] = {"catalog": catalog}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import http.client
 import re
+import runpy
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -107,36 +108,19 @@ def weather() -> Iterator[Weather]:
             server.shutdown()
 
 
-_NUMBERED = """
-from google.cloud.storage import batch
-
-_made = batch.MIMEApplicationHTTP.__init__
+EMULATED = Path(__file__).with_name("emulated")
+"""What a Python reads that starts with this directory on its path, and mends its client of the emulator."""
 
 
-def _numbered(self, *arguments):
-    _made(self, *arguments)
-    self["Content-ID"] = "<1>"
-
-
-batch.MIMEApplicationHTTP.__init__ = _numbered
-"""
-
-
-def numbered_parts(patch: pytest.MonkeyPatch, directory: Path | None = None) -> None:
+def numbered_parts(patch: pytest.MonkeyPatch, *, children: bool = False) -> None:
     """Give each part of a batch of requests the Content-ID that the emulator wants, though Google's service does not.
 
     Args:
-      directory: where to put what does the same in child processes; null for none.
+      children: whether child processes do, too.
     """
     from google.cloud.storage import batch
 
-    made = batch.MIMEApplicationHTTP.__init__
-
-    def numbered(self: Any, *arguments: Any) -> None:
-        made(self, *arguments)
-        self["Content-ID"] = "<1>"
-
-    patch.setattr(batch.MIMEApplicationHTTP, "__init__", numbered)
-    if directory is not None:
-        (directory / "sitecustomize.py").write_text(_NUMBERED, encoding="utf-8")
-        patch.setenv("PYTHONPATH", ":".join([str(directory), *filter(None, sys.path)]))
+    patch.setattr(batch.MIMEApplicationHTTP, "__init__", batch.MIMEApplicationHTTP.__init__)  # which is undone
+    runpy.run_path(str(EMULATED / "sitecustomize.py"))
+    if children:
+        patch.setenv("PYTHONPATH", ":".join([str(EMULATED), *filter(None, sys.path)]))

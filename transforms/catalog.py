@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
+import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import BaseModel, JsonValue, ValidationError
 
@@ -21,6 +22,9 @@ STATE: Final = "state"
 CACHE: Final = "cache"
 FORGOTTEN: Final = "forgotten"
 """Names within a root."""
+
+_DAMAGE: Final = pa.array(["invalid_utf8", "unreadable_rows"])
+"""Errors of rows that come again as long as their file stays as it is. One that is not opened may lack a permission."""
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -36,6 +40,7 @@ class Part:
     Attributes:
       root: the directory.
       run_id: of the run.
+      night: the first run of the same refresh, perhaps itself.
       generation: of the catalogue that it was planned from.
       runs: those that it goes on from, oldest first; none where it makes the dataset anew.
       files: (size, updated) of the corpus files that it reads.
@@ -47,6 +52,7 @@ class Part:
 
     root: str
     run_id: str
+    night: str
     generation: int
     runs: tuple[str, ...]
     files: Mapping[str, tuple[int, float]]
@@ -62,6 +68,11 @@ class Part:
         return f"{self.root}/{STATE}"
 
 
+def noted_in(root: str, takedown: str) -> str:
+    """Return the file with the hashes of the ids of a takedown."""
+    return f"{root}/{FORGOTTEN}/{takedown}.parquet"
+
+
 def read_catalog(root: str) -> tuple[Catalog | None, str]:
     """Return the catalogue and the token that replaces it; null where there is none.
 
@@ -73,7 +84,7 @@ def read_catalog(root: str) -> tuple[Catalog | None, str]:
     content, token = read(path)
     remedy = (
         "restore an earlier version of it; or move it, runs/ and state/ away and refresh again: answers in cache/ are"
-        " not paid twice, but who was to be forgotten must be named again"
+        " not paid twice, and what is noted in forgotten/ does not come back"
     )
     return (None if content is None else parse(Catalog, path, content, remedy)), token
 
@@ -157,9 +168,9 @@ def enter(part: Part, output: str, manifest: Mapping[str, Any]) -> None:
             return
         if catalog is None or catalog.generation != part.generation:
             raise ConflictError
-        errors = errors_by_file(output)
+        errors, lasting = errors_by_file(output)
         files = {
-            path: Seen(size=size, updated=updated, run=part.run_id, errors=errors[path])
+            path: Seen(size=size, updated=updated, run=part.run_id, errors=errors[path], lasting=lasting[path])
             for path, (size, updated) in part.files.items()
         }
         added = added_run(part, manifest)
@@ -181,6 +192,7 @@ def added_run(part: Part, manifest: Mapping[str, Any]) -> Added:
         asked[line["stage"]] = Asked(requests=before.requests + line["requests"], usd=before.usd + usd)
     return Added(
         id=part.run_id,
+        night=part.night,
         started=manifest["started"],
         files=len(part.files),
         documents=manifest["stages"][0]["in"],
@@ -191,11 +203,13 @@ def added_run(part: Part, manifest: Mapping[str, Any]) -> Added:
     )
 
 
-def errors_by_file(output: str) -> Counter[str]:
-    """Return how many rows of each corpus file a run has in `errors/`."""
-    found: Counter[str] = Counter()
+def errors_by_file(output: str) -> tuple[Counter[str], Counter[str]]:
+    """Return how many rows of each corpus file a run has in `errors/`, and how many of them are damaged in the file."""
+    found, lasting = Counter[str](), Counter[str]()
     for shard in list_files(f"{output}/errors/part-*.parquet"):
         with open_parquet(shard) as file:
-            for batch in file.iter_batches(columns=["source.path"]):
-                found.update(pc.struct_field(batch.column(0), "path").to_pylist())
-    return found
+            for batch in file.iter_batches(columns=["error", "source.path"]):
+                paths = pc.struct_field(batch["source"], "path")
+                found.update(paths.to_pylist())
+                lasting.update(paths.filter(pc.is_in(batch["error"], _DAMAGE)).to_pylist())
+    return found, lasting

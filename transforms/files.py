@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import posixpath
+import re
 import shutil
 import uuid
 from collections.abc import Iterator
@@ -187,11 +189,17 @@ def list_files(pattern: str) -> list[str]:
 
 def list_updates(pattern: str) -> dict[str, tuple[int, float]]:
     """Return (bytes, when it was updated, in seconds since 1970) of the files that match a glob, by their paths."""
-    # Beam's ** between slashes is one directory at least.
-    patterns = list(dict.fromkeys([pattern, pattern.replace("/**/", "/")]))
+    patterns = _each_or_none(pattern)
     with reaching("list", pattern):
         found = [entry for result in FileSystems.match(patterns) for entry in result.metadata_list]
     return {entry.path: (entry.size_in_bytes, entry.last_updated_in_seconds) for entry in found}
+
+
+def _each_or_none(pattern: str) -> list[str]:
+    """Return a glob with each of its ** between slashes, and without: to Beam it is one directory at least."""
+    first, *rest = re.split(r"/(?:\*\*/)+", pattern)
+    ways = itertools.product(("/**/", "/"), repeat=len(rest))
+    return [first + "".join(f"{slash}{part}" for slash, part in zip(way, rest, strict=True)) for way in ways]
 
 
 def exists(path: str) -> bool:

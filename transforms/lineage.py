@@ -39,10 +39,21 @@ class LogCounts(beam.PTransform):
         self.run_id = run_id
 
     def expand(self, counts: Any) -> Any:
-        return counts | "Log" >> beam.Map(_log, self.run_id)
+        return counts | "Log" >> beam.ParDo(_Log(self.run_id))
 
 
-def _log(counts: Counts, run_id: str) -> Counts:
-    for level, line in bundle_lines(run_id, counts):
-        LOG.log(level, line)
-    return counts
+class _Log(beam.DoFn):
+    def __init__(self, run_id: str) -> None:
+        self.run_id = run_id
+
+    def setup(self) -> None:
+        # In a worker of Beam's pool nobody has set up logging: what it logs goes where the pool's own words go.
+        root = logging.getLogger()
+        if root.level == logging.WARNING and all(type(each) is logging.StreamHandler for each in root.handlers):
+            logging.basicConfig()
+            LOG.setLevel(logging.INFO)
+
+    def process(self, counts: Counts) -> Iterator[Counts]:
+        for level, line in bundle_lines(self.run_id, counts):
+            LOG.log(level, line)
+        yield counts

@@ -1,7 +1,7 @@
 """The lock of a root: a small file that names who refreshes it, and that outlives him where his job does.
 
 It is given up by being overwritten. A holder says every half minute that he lives; who has not for his lease, or whose
-process is gone from this machine, is dead, and the next one takes the lock over.
+process is gone, is dead, and the next one takes the lock over.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Final
 
 from schemas.catalog import Lock
@@ -58,6 +59,7 @@ def take(root: str, run_id: str, clock: Clock = time.time) -> Lock | None:
             user=_user(),
             host=socket.gethostname(),
             pid=os.getpid(),
+            pids=pid_space(),
             started=now,
             beaten=now,
             lease_s=LEASE_S,
@@ -68,13 +70,38 @@ def take(root: str, run_id: str, clock: Clock = time.time) -> Lock | None:
 
 
 def is_dead(lock: Lock, now: float) -> bool:
-    """Return whether a holder has died: he was not heard of for his lease, or his process has gone from this machine.
+    """Return whether a holder has died: he was not heard of for his lease, or his process has gone.
 
-    A process of our own number is not he: as the only one of a container that was started again it has his number.
+    A process of our own number is not he, where it means what his does: this one, and it has not begun yet.
     """
     if now - lock.beaten > lock.lease_s:
         return True
-    return not lock.detached and lock.host == socket.gethostname() and (lock.pid == os.getpid() or _gone(lock.pid))
+    if lock.detached or lock.pids is None or lock.pids != pid_space():
+        return False
+    return lock.pid == os.getpid() or not alive(lock.pid)
+
+
+def pid_space() -> str | None:
+    """Return by what the numbers of this process's machine and container are known: its boot, its pid namespace.
+
+    Containers of one host name need not share them. Null where the system, not Linux, does not say.
+    """
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+        return f"{boot}/{Path('/proc/self/ns/pid').stat().st_ino}"
+    except OSError:
+        return None
+
+
+def alive(pid: int) -> bool:
+    """Return whether there is a process of some number."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # somebody else's
+        return True
+    return True
 
 
 def release(root: str, run_id: str) -> None:
@@ -142,13 +169,3 @@ def _user() -> str:
         return getpass.getuser()
     except (KeyError, OSError):  # a container's number without a name
         return str(os.getuid())
-
-
-def _gone(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return True
-    except PermissionError:
-        return False
-    return False

@@ -64,5 +64,9 @@ def unnamed_files(output: str, directories: Iterable[str]) -> list[str]:
     """Return what workers that died have left under temporary names, in some directories of an output and beside."""
     places = [f"{output}/{directory}/part-*.tmp" for directory in directories]
     places += [f"{output}/{name}.*.tmp" for name in (MANIFEST, SUCCESS)]
-    found = [path for place in places for path in list_files(place)]
-    return [path for path in found if _TEMPORARY.fullmatch(posixpath.basename(path))]
+    return [path for place in places for path in list_files(place) if is_temporary(path)]
+
+
+def is_temporary(path: str) -> bool:
+    """Return whether a file was left, half written perhaps, by a worker that died before it gave it its name."""
+    return _TEMPORARY.fullmatch(posixpath.basename(path)) is not None

@@ -161,8 +161,8 @@ class ReadCorpus(beam.PTransform):
     """Read the planned row groups.
 
     Output: `Doors` whose kept elements are `Batch`es: documents with an id and a text that is not blank, the columns of
-    `DOCUMENT_COLUMNS`. Rejected: `null_id`, `null_text`, `empty_text`, `forgotten`. Errors: `unreadable_file`,
-    `unreadable_rows` (one a document), `invalid_utf8`.
+    `DOCUMENT_COLUMNS`. Rejected: `null_id`, `empty_id`, `null_text`, `empty_text`, `forgotten`. Errors:
+    `unreadable_file`, `unreadable_rows` (one a document), `invalid_utf8`.
     """
 
     def __init__(self, plan: CorpusPlan) -> None:
@@ -251,7 +251,7 @@ class _ReadRowGroup(LedgerDoFn):
             places = np.array(list(absent))
             self.ledger.reject(
                 [
-                    Rejected(values["id"], None, self.stage, reason, None, source_of(group, row, values))
+                    Rejected(values["id"], None, self.stage, reason, None, _source(group, row, values, reason))
                     for reason, row, values in zip(
                         absent.values(), rows[places], raw.take(places).to_pylist(), strict=True
                     )
@@ -260,6 +260,11 @@ class _ReadRowGroup(LedgerDoFn):
             there = np.delete(np.arange(raw.num_rows), places)
             rows, raw = rows[there], raw.take(there)
         return document_table(rows, raw)
+
+
+def _source(group: RowGroup, row: int, values: dict[str, Any], reason: str) -> Source:
+    """Return where a row came from; of what is forgotten the place alone, by which it is found in the corpus."""
+    return source_of(group, row, {"id": values["id"]} if reason == "forgotten" else values)
 
 
 def source_of(group: RowGroup, row: int, values: dict[str, Any]) -> Source:
@@ -286,7 +291,8 @@ def _garbled(raw: pa.Table) -> dict[int, str]:
 def _missing(raw: pa.Table, forgotten: frozenset[str]) -> dict[int, str]:
     """Return the places of the rows that are no documents, or must not be, each with the reason."""
     # What begins with a letter, a digit or a mark of ASCII is not blank: few texts are left to be looked at one by one.
-    plain = pc.and_(pc.is_valid(raw["id"]), pc.fill_null(pc.match_substring_regex(raw["text"], "^[!-~]"), False))
+    named = pc.fill_null(pc.greater(pc.binary_length(raw["id"]), 0), False)
+    plain = pc.and_(named, pc.fill_null(pc.match_substring_regex(raw["text"], "^[!-~]"), False))
     suspects = np.flatnonzero(~plain.to_numpy())
     rows = raw.select(["id", "text"]).take(suspects).to_pylist()
     reasons = {place: missing(row["id"], row["text"]) for place, row in zip(suspects.tolist(), rows, strict=True)}
@@ -310,6 +316,8 @@ def missing(doc_id: str | None, text: str | None) -> str | None:
     """Return why a row is no document: it has no id, no text, or a blank one."""
     if doc_id is None:
         return "null_id"
+    if not doc_id:
+        return "empty_id"
     if text is None:
         return "null_text"
     return None if text.strip() else "empty_text"

@@ -62,6 +62,22 @@ class StateError(ValueError):
     """The state cannot be read; one line that names the file and the remedy."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Remedies:
+    """What to do about a state that cannot be used: begin another one, or go on without one run."""
+
+    anew: str
+    less: str
+
+    def without(self, place: str) -> str:
+        return self.less.format(place=place)
+
+
+_ALONE: Final = _Remedies("name another --state", "delete {place}, whose documents may then come again")
+_IN_A_ROOT: Final = _Remedies("refresh with --full", "refresh with --full")
+"""Where the catalogue names the runs, none may be missing, and there is no other state."""
+
+
 class Shelf(RowGroups):
     """The row groups of one kind of file, in the order of runs; ordinals are below 0 and ascend to -1."""
 
@@ -128,15 +144,20 @@ def open_state(directory: str, output: str, permutations: int, listed: Sequence[
     else:
         runs = list(listed)
         for run in runs:
-            _check(directory, run, _described(f"{directory}/{run}/{_RUN}"), permutations)
+            _check(directory, run, _described(f"{directory}/{run}/{_RUN}", _IN_A_ROOT), permutations, _IN_A_ROOT)
+    remedies = _ALONE if listed is None else _IN_A_ROOT
     return State(
         directory,
         output,
         permutations,
         replaced,
         tuple(runs),
-        _shelf([path for run in runs for path in list_files(f"{directory}/{run}/documents/*.parquet")], DOCUMENTS),
-        _shelf([path for run in runs for path in list_files(f"{directory}/{run}/questions/*.parquet")], QUESTIONS),
+        _shelf(
+            [path for run in runs for path in list_files(f"{directory}/{run}/documents/*.parquet")], DOCUMENTS, remedies
+        ),
+        _shelf(
+            [path for run in runs for path in list_files(f"{directory}/{run}/questions/*.parquet")], QUESTIONS, remedies
+        ),
     )
 
 
@@ -148,7 +169,7 @@ def _completed(directory: str, output: str, permutations: int) -> tuple[str | No
         if left["output"] == output or run == replaced:
             own = run if _counts(directory, run, left) else own
         elif _committed(directory, run, left):
-            _check(directory, run, left, permutations)
+            _check(directory, run, left, permutations, _ALONE)
             runs.append(run)
     if own and runs and runs[-1] > own:
         raise StateError(
@@ -173,25 +194,25 @@ def _left(directory: str) -> Iterator[tuple[str, dict[str, Any]]]:
                 f"{place} lacks its {_RUN}; restore it, or delete {place}, whose documents may then come again"
             )
     for path in described:
-        yield posixpath.basename(posixpath.dirname(path)), _described(path)
+        yield posixpath.basename(posixpath.dirname(path)), _described(path, _ALONE)
 
 
-def _described(path: str) -> dict[str, Any]:
+def _described(path: str, remedies: _Remedies) -> dict[str, Any]:
     """Return the content of a run.json."""
     try:
         left: dict[str, Any] = read_json(path)
         if left["minhash"] != FINGERPRINT:
             raise StateError(
                 f"{path}: its signatures were made by other hash functions ({left['minhash']}, ours are"
-                f" {FINGERPRINT}); name another --state, or go on with the version that made it"
+                f" {FINGERPRINT}); {remedies.anew}, or go on with the version that made it"
             )
         left["output"], left["files"], left["permutations"]
     except StorageError:
         raise  # the store does not answer, or not to us: nothing there is damaged
     except (OSError, BeamIOError, KeyError, TypeError, json.JSONDecodeError) as error:
         raise StateError(
-            f"{path} cannot be read: {type(error).__name__} {' '.join(str(error).split())}; restore it, or delete"
-            f" {posixpath.dirname(path)}, whose documents may then come again"
+            f"{path} cannot be read: {type(error).__name__} {' '.join(str(error).split())}; restore it, or"
+            f" {remedies.without(posixpath.dirname(path))}"
         ) from None
     return left
 
@@ -208,19 +229,18 @@ def _committed(directory: str, run: str, left: dict[str, Any]) -> bool:
     return True
 
 
-def _check(directory: str, run: str, left: dict[str, Any], permutations: int) -> None:
+def _check(directory: str, run: str, left: dict[str, Any], permutations: int, remedies: _Remedies) -> None:
     """Check that what a run has left is there and can be compared with."""
     if left["permutations"] != permutations:
         raise StateError(
             f"{directory}/{run} has signatures of {left['permutations']} hashes, and dedup.bands x dedup.rows"
-            f" is {permutations}: choose bands and rows whose product is {left['permutations']}, or name"
-            " another --state"
+            f" is {permutations}: choose bands and rows whose product is {left['permutations']}, or"
+            f" {remedies.anew}"
         )
     for name in left["files"]:
         if not exists(f"{directory}/{run}/{name}"):
             raise StateError(
-                f"{directory}/{run} lacks its file {name}; restore it, or delete {directory}/{run}, whose documents may"
-                " then come again"
+                f"{directory}/{run} lacks its file {name}; restore it, or {remedies.without(f'{directory}/{run}')}"
             )
 
 
@@ -247,7 +267,7 @@ def _made(output: str, place: str) -> str | None:
         ) from None
 
 
-def _shelf(paths: list[str], columns: pa.Schema) -> Shelf:
+def _shelf(paths: list[str], columns: pa.Schema, remedies: _Remedies) -> Shelf:
     sizes = []
     for number, path in enumerate(paths):
         try:
@@ -255,7 +275,7 @@ def _shelf(paths: list[str], columns: pa.Schema) -> Shelf:
                 if lacking := [name for name in columns.names if name not in file.schema_arrow.names]:
                     raise StateError(
                         f"{path} lacks its columns {', '.join(lacking)}, another version of webscale-rl has written it:"
-                        " name another --state, or go on with that version"
+                        f" {remedies.anew}, or go on with that version"
                     )
                 sizes += [
                     (number, group, file.metadata.row_group(group).num_rows) for group in range(file.num_row_groups)
@@ -265,8 +285,7 @@ def _shelf(paths: list[str], columns: pa.Schema) -> Shelf:
         except (OSError, pa.ArrowException) as error:
             run = posixpath.dirname(posixpath.dirname(path))
             raise StateError(
-                f"{path} cannot be read: {' '.join(str(error).split())}; restore it, or delete {run}, whose documents"
-                " may then come again"
+                f"{path} cannot be read: {' '.join(str(error).split())}; restore it, or {remedies.without(run)}"
             ) from None
     ends = np.cumsum([0, *(rows for _, _, rows in sizes)], dtype=np.int64)
     return Shelf(

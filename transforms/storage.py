@@ -19,7 +19,7 @@ _FETCHED: Final = "_chunk_size"
 _SLEEP_S: Final = 15.0
 _TRACES: Final = "DISABLE_GCS_PYTHON_CLIENT_OTEL_BUCKET_METADATA"
 _QUERY: Final = re.compile(r"\?[^\s:]+")
-_EXTRA: Final = "pip install 'webscale-rl[gcp]', here and where workers run"
+_EXTRA: Final = "install this package with the extra gcp (pip install '.[gcp]'), here and where workers run"
 _LOG_IN: Final = "set GOOGLE_APPLICATION_CREDENTIALS to a key file, or run `gcloud auth application-default login`"
 
 
@@ -194,23 +194,30 @@ def probe(directory: str) -> None:
 
 def _probe_store(path: str) -> None:
     with reaching("open", path):
-        from google.api_core.exceptions import PreconditionFailed
+        from google.api_core.exceptions import NotFound, PreconditionFailed
         from google.cloud import storage
 
         client = storage.Client()
     bucket, _, name = path.removeprefix(SCHEME).partition("/")
-    blob = client.bucket(bucket).blob(name)
-    with reaching("write", path):
-        blob.upload_from_string(b"1", if_generation_match=0, retry=retry())
-    generation = blob.generation
-    with reaching("write", path), contextlib.suppress(PreconditionFailed):
-        blob.upload_from_string(b"2", if_generation_match=0)
-        raise StorageError(f"cannot rely on {path} (it ignores if_generation_match); name a bucket of Google Cloud")
-    with reaching("read", path):
-        blob.download_as_bytes(retry=retry())
-    with reaching("delete", path):
-        blob.delete(if_generation_match=generation, retry=retry())
-    client.close()
+    with contextlib.closing(client):
+        blob = client.bucket(bucket).blob(name)
+        try:
+            # Nobody else has this name: what is there was written by a try whose answer was lost.
+            with reaching("write", path), contextlib.suppress(PreconditionFailed):
+                blob.upload_from_string(b"1", if_generation_match=0, retry=retry())
+            with reaching("write", path), contextlib.suppress(PreconditionFailed):
+                blob.upload_from_string(b"2", if_generation_match=0)
+                raise StorageError(
+                    f"cannot rely on {path} (it ignores if_generation_match); name a bucket of Google Cloud"
+                )
+            with reaching("read", path):
+                blob.download_as_bytes(retry=retry())
+        except BaseException:
+            with contextlib.suppress(Exception):  # what failed first is what counts
+                blob.delete(retry=None)
+            raise
+        with reaching("delete", path), contextlib.suppress(NotFound):  # as above
+            blob.delete(retry=retry())
 
 
 def _probe_disk(directory: Path, name: str) -> None:

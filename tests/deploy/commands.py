@@ -110,6 +110,23 @@ def told(readme: str) -> Told:
 
 
 @cache
+def units() -> dict[str, dict[tuple[str, str], list[str]]]:
+    """Return systemd's units by their names: what each says under (section, key), which may be said again."""
+    found: dict[str, dict[tuple[str, str], list[str]]] = {}
+    for command in told("cron").of("sudo", "tee"):
+        directory, _, name = command.words[2].rpartition("/")
+        assert directory == "/etc/systemd/system"
+        section, found[name] = "", {}
+        for line in command.read.splitlines():
+            if line.startswith("["):
+                section = line.strip("[]")
+            elif line and not line.startswith("#"):
+                key, _, value = line.partition("=")
+                found[name].setdefault((section, key), []).append(value)
+    return found
+
+
+@cache
 def values() -> dict[str, str]:
     """Return what `values.env` defines."""
     names = re.findall(r"^(\w+)=", (DEPLOY / "values.env").read_text(encoding="utf-8"), re.MULTILINE)

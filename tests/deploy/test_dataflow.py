@@ -95,7 +95,7 @@ def submitted(command: Sequence[str | Path], directory: Path) -> str:
     done = subprocess.run(
         [sys.executable, *command],
         cwd=directory,
-        env={**os.environ, "PYTHONPATH": f"{ROOT}/tests/deploy/emulated:{ROOT}"},
+        env={**os.environ, "PYTHONPATH": f"{ROOT}/tests/emulated:{ROOT}"},
         capture_output=True,
         text=True,
         timeout=240,

@@ -8,7 +8,10 @@ import sys
 from fnmatch import fnmatch
 from pathlib import Path
 
+import pytest
+
 from tests.deploy.commands import DEPLOY, ROOT, told, values
+from transforms.llm.failures import mask, names_secret
 
 TEXT = (DEPLOY / "Dockerfile").read_text(encoding="utf-8")
 
@@ -46,5 +49,28 @@ def test_the_image_is_built_of_our_wheel_and_pushed_before_the_template_names_it
     assert [one for one in words if one in steps] == steps
 
 
-def test_no_secret_and_no_public_default_of_ours_is_baked_in() -> None:
-    assert not re.search(r"(?i)(api_?key|token|secret|password)", TEXT)
+def secrets_in(text: str) -> list[str]:
+    """Return what a Dockerfile would bake into the image of what opens something."""
+    named = re.findall(r"(?:^(?:ENV|ARG)|\\\n) +(\w+)", text, re.M)
+    found = [name for name in named if names_secret(name)]
+    return found + [line for line in text.splitlines() if mask(line) != line or re.search(r"\.env\b|\.json\b", line)]
+
+
+@pytest.mark.parametrize(
+    "planted",
+    [
+        "ENV OPENAI_API_KEY=x",
+        "ARG HF_TOKEN",
+        "ENV PIP_NO_CACHE_DIR=1 \\\n    VERTEX_PASSWORD=x",
+        "COPY keys.env /etc/",
+        "COPY account.json /etc/",
+        "RUN pip install --index-url https://user:word@host/simple x",
+        "RUN echo sk-0123456789",
+    ],
+)
+def test_a_secret_in_the_image_would_be_seen(planted: str) -> None:
+    assert secrets_in(f"{TEXT}\n{planted}\n")
+
+
+def test_no_secret_is_baked_in() -> None:
+    assert not secrets_in(TEXT)

@@ -14,6 +14,7 @@ import pytest
 import yaml
 
 from pipelines.check import UNFINISHED
+from pipelines.cli import _FAILED, _WRONG_USAGE
 from tests.deploy.commands import told, values
 
 KUBERNETES = "1.29"
@@ -167,16 +168,26 @@ def test_accounts_that_pods_name_are_made_and_bound() -> None:
     assert bound == made
 
 
+@pytest.mark.parametrize("readme", ["airflow", "flink"])
+def test_nodes_may_fetch_the_image(readme: str) -> None:
+    (grant,) = told(readme).of("gcloud", "artifacts", "repositories", "add-iam-policy-binding")
+    region, project, repository = values()["IMAGE"].replace("-docker.pkg.dev", "").split("/")[:3]
+    assert (grant.words[4], grant.flag("--project"), grant.flag("--location")) == (repository, project, region)
+    assert grant.flag("--member") == f"serviceAccount:{values()['NODE_ACCOUNT']}"
+    assert grant.flag("--role") == "roles/artifactregistry.reader"
+
+
 def test_a_second_night_never_begins_while_the_first_goes_on() -> None:
     assert one("flink", "CronJob")["spec"]["concurrencyPolicy"] == "Forbid"
     assert one("flink", "CronJob")["spec"]["schedule"] == values()["SCHEDULE"]
 
 
 @pytest.mark.parametrize("kind", ["Job", "CronJob"])
-def test_a_run_that_is_not_complete_is_not_tried_again_and_spends_no_second_budget(kind: str) -> None:
+def test_a_run_that_is_not_complete_or_has_failed_is_not_tried_again_and_spends_no_second_budget(kind: str) -> None:
     spec = one("flink", kind)["spec"]
     job = spec if kind == "Job" else spec["jobTemplate"]["spec"]
     (rule,) = job["podFailurePolicy"]["rules"]
     assert rule["action"] == "FailJob"
-    assert rule["onExitCodes"] == {"containerName": "webscale-rl", "operator": "In", "values": [UNFINISHED]}
+    for_a_person = [_FAILED, _WRONG_USAGE, UNFINISHED]
+    assert rule["onExitCodes"] == {"containerName": "webscale-rl", "operator": "In", "values": for_a_person}
     assert job["backoffLimit"] > 0, "a pod that dies has another one follow it"

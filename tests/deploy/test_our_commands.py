@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import importlib
+import shlex
 from functools import cache
 from typing import Final
 
 import pytest
 
 from pipelines.cli import _COMMANDS
-from tests.deploy.commands import READMES, ROOT, told, values
+from tests.deploy.commands import READMES, ROOT, told, units, values
 from tests.deploy.test_airflow import dag
 from tests.deploy.test_kubernetes import pods
 
@@ -23,18 +24,17 @@ PARSERS: Final = {
 
 @cache
 def calls() -> tuple[tuple[str, ...], ...]:
-    """Return the arguments of each call: of the READMEs, pods, the DAG, Cloud Run and cron."""
+    """Return the arguments of each call: of the READMEs, pods, the DAG, Cloud Run and systemd."""
     found = [command.words[1:] for readme in READMES for command in told(readme).of("webscale-rl")]
     found += [tuple(pods()[name]["containers"][0]["args"]) for name in ("run", "refresh")]
     found += [tuple(task["command"][1:]) for task in dag()["tasks"].values()]
     (deployed,) = told("cron").of("gcloud", "run", "jobs", "deploy")
     assert deployed.flag("--command") == "webscale-rl"
     found.append(tuple(deployed.flag("--args").removeprefix("^;^").split(";")))
-    (table,) = told("cron").of("sudo", "tee")
-    for part in table.read.replace("&&", ";").split(";"):
-        words = part.split()
-        if words and words[0] == "webscale-rl":
-            found.append(tuple(word.strip("'") for word in words[1:]))
+    for line in units()["webscale-rl.service"]["Service", "ExecStart"]:
+        program, *words = shlex.split(line)
+        assert program == "/opt/webscale-rl/bin/webscale-rl"
+        found.append(tuple(words))
     return tuple(found)
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from tests.deploy.commands import DEPLOY, PROGRAMS, READMES, ROOT, Command, blocks, told, values
+from tests.deploy.commands import DEPLOY, PROGRAMS, READMES, ROOT, Command, blocks, told, units, values
 
 SHELLCHECK = Path(sys.executable).with_name("shellcheck")
 
@@ -35,7 +36,7 @@ def test_every_file_of_a_directory_is_what_some_command_takes(readme: str) -> No
     everything = "".join(blocks(readme))
     for path in (DEPLOY / readme).iterdir():
         if path.name not in ("README.md", "__pycache__"):
-            assert f"deploy/{readme}/{path.name}" in everything
+            assert re.search(rf"(deploy/{readme}/|[ ]){re.escape(path.name)}[ ;)\"|\n]", everything), path
 
 
 def test_values_are_all_used_and_nothing_else_is_left_to_fill_in() -> None:
@@ -118,19 +119,36 @@ def test_the_template_is_run_with_parameters_that_it_has() -> None:
     assert run.flag("--service-account-email") == values()["WORKER_ACCOUNT"]
 
 
-def test_the_table_of_cron_calls_the_command_as_a_user_of_its_own() -> None:
-    (written,) = told("cron").of("sudo", "tee")
-    assert written.words[2] == "/etc/cron.d/webscale-rl"
-    lines = [line for line in written.read.splitlines() if not line.startswith("#")]
-    settings = dict(line.split("=", 1) for line in lines[:-1])
-    assert settings["CRON_TZ"] == "Etc/UTC" and settings["MAILTO"] == "ops@example.org"
-    *times, user, command = lines[-1].split(maxsplit=6)
-    assert " ".join(times) == values()["SCHEDULE"]
-    assert user == "webscale-rl"
-    assert "$" not in command and "%" not in command, "cron ends a command at %"
-    check = [SHELLCHECK, "--shell=bash", "--exclude=SC1091", "-"]
-    done = subprocess.run(check, input=f"{command}\n", capture_output=True, text=True, check=False)
+def test_a_night_is_a_user_s_of_its_own_and_its_failure_is_told() -> None:
+    night, mail = units()["webscale-rl.service"], units()["webscale-rl-mail.service"]
+    assert night["Service", "User"] == ["webscale-rl"]
+    assert night["Service", "Type"] == ["oneshot"], "its commands follow one another while they succeed"
+    commands = night["Service", "ExecStart"]
+    assert [shlex.split(command)[1] for command in commands] == ["refresh", "check-run"]
+    assert not any(set(command) & {"$", "%"} for command in commands), "to systemd these are not themselves"
+    assert night["Unit", "OnFailure"] == ["webscale-rl-mail.service"]
+    shell, flag, line = shlex.split(*mail["Service", "ExecStart"])
+    assert (shell, flag) == ("/bin/sh", "-c")
+    assert "--unit webscale-rl.service" in line and line.endswith(f" {values()['ALERT_EMAIL']}")
+    check = [SHELLCHECK, "--shell=sh", "-"]
+    done = subprocess.run(check, input=f"{line}\n", capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout
+
+
+def test_a_night_begins_by_the_clock_of_the_time_zone_that_is_said() -> None:
+    timer = units()["webscale-rl.timer"]
+    minute, hour, *days = values()["SCHEDULE"].split()
+    assert days == ["*", "*", "*"], "as the values come"
+    (calendar,) = timer["Timer", "OnCalendar"]
+    assert calendar == f"*-*-* {int(hour):02}:{int(minute):02}:00 {values()['TIME_ZONE']}"
+    assert timer["Install", "WantedBy"] == ["timers.target"]
+    done = [command.words[1:] for command in told("cron").of("sudo", "systemctl")]
+    assert done[:3] == [
+        ("systemctl", "daemon-reload"),
+        ("systemctl", "enable", "webscale-rl.timer"),
+        ("systemctl", "restart", "webscale-rl.timer"),
+    ]
+    assert units().keys() == {"webscale-rl.timer", "webscale-rl.service", "webscale-rl-mail.service"}
 
 
 def test_programs_that_are_stood_in_for_are_all_called() -> None:

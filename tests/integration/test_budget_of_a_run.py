@@ -120,9 +120,9 @@ def test_a_budget_below_one_call_says_what_to_change(tmp_path: Path, capsys: pyt
 def test_a_budget_wants_to_know_the_workers_of_a_runner(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     corpus = prose_corpus(tmp_path, 5)
     with ModelServer() as server:
-        flags = ("--budget-usd", "1", "--runner", "FlinkRunner")
+        flags = ("--budget-usd", "1", "--runner", "PortableRunner", "--job_endpoint", "embed")
         assert run(corpus, tmp_path / "run", server, *flags) == 2
-        assert "nothing says how many FlinkRunner will have" in capsys.readouterr().err
+        assert "nothing says how many PortableRunner will have" in capsys.readouterr().err
         assert server.stats()["requests"] == 0
 
 

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from schemas.catalog import Catalog
-from tests.support import prose_corpus, webscale_rl
+from tests.roots import lay_out, refresh, runs_of
+from tests.support import prose, prose_corpus, webscale_rl
 
 
 @pytest.fixture(scope="module")
@@ -71,19 +72,40 @@ def test_a_directory_without_a_manifest_is_named(tmp_path: Path, capsys: pytest.
     assert f"{tmp_path}/manifest.json cannot be read" in capsys.readouterr().err
 
 
-def test_the_last_run_stands_for_a_root(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    root, nights = tmp_path / "root", []
-    for first in (0, 100):
-        prose_corpus(tmp_path, 20, first=first)
-        assert webscale_rl("refresh", "--input", f"{tmp_path}/*.parquet", "--root", str(root)) == 0
-        nights.append({path.name for path in (root / "runs").iterdir()})
-    (last,) = nights[1] - nights[0]
+def test_the_last_night_stands_for_a_root(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    root = tmp_path / "root"
+    lay_out(f"{tmp_path}/corpus", {"a": {"d1": prose(1)}, "b": {"d1 copy": prose(1)}})
+    assert refresh(f"{tmp_path}/corpus", str(root)) == 0
+    lay_out(f"{tmp_path}/corpus", {"a": {"d1": prose(7)}, "b": {"d1 copy": prose(1)}})
+    assert refresh(f"{tmp_path}/corpus", str(root)) == 0
+    first, *last = runs_of(str(root))
+    assert len(last) == 2, "the changed document, then its duplicate"
     capsys.readouterr()
-    assert webscale_rl("check-run", str(root), "--min-yield", "5") == 3
+    assert webscale_rl("check-run", str(root), "--min-yield", "0") == 0
+    assert webscale_rl("check-run", str(root), "--min-yield", "50") == 3
     shown = capsys.readouterr()
-    assert f"{root}/runs/{last}/manifest.json" in shown.out
-    assert shown.err.startswith(f"webscale-rl check-run: {root}/runs/{last}: yield: ")
-    assert "of 20 new documents" in shown.err
+    for run in last:
+        assert f"{root}/runs/{run}/manifest.json" in shown.out
+        assert f"webscale-rl check-run: {root}/runs/{run}: yield: " in shown.err
+    assert first not in shown.out + shown.err
+
+
+def test_a_run_that_never_became_part_of_its_root_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    corpus, root = f"{tmp_path}/corpus", tmp_path / "root"
+    lay_out(corpus, {"a": {"d1": prose(1)}})
+    (tmp_path / "corpus" / "broken.parquet").write_text("no Parquet")
+    assert refresh(corpus, str(root)) == 3
+    (failed,) = (root / "runs").iterdir()
+    for added in (0, 1):
+        assert len(runs_of(str(root))) == added
+        capsys.readouterr()
+        assert webscale_rl("check-run", str(root)) == 3
+        said = capsys.readouterr().err
+        assert said.startswith(f"webscale-rl check-run: {failed}: no part of the dataset: ") and said.count("\n") == 1
+        (tmp_path / "corpus" / "broken.parquet").unlink(missing_ok=True)
+        assert refresh(corpus, str(root)) == 0
+        failed.mkdir(exist_ok=True)
+        (failed / "manifest.json").write_text("{}")
 
 
 def test_a_root_without_a_run_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -66,7 +66,11 @@ def test_the_example_runs_with_a_server_of_its_own(environment: Path, tmp_path: 
 def test_an_interrupted_run_ends_and_so_does_its_server(environment: Path, tmp_path: Path, number: int) -> None:
     log = tmp_path / "calls.jsonl"
     with subprocess.Popen(
-        command(environment, tmp_path / "run"), cwd=tmp_path, stderr=subprocess.PIPE, text=True
+        command(environment, tmp_path / "run"),
+        cwd=tmp_path,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # which a shell's background job ignores
     ) as run:
         deadline = time.monotonic() + 60
         while not log.exists() or log.read_text().count("\n") < 12:

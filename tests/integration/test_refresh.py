@@ -19,9 +19,11 @@ import pyarrow.parquet as pq
 import pytest
 
 import pipelines.batch
+import pipelines.refresh
 import pipelines.run
 import transforms.commit
-from pipelines.roots import run_directories
+from pipelines.options import UsageError
+from pipelines.roots import clear, last_night, opened
 from tests.batch_runs import WAIT, batches_of, quick_batches
 from tests.caches import emulator, needs_emulator
 from tests.integration.test_kills import ROOT as SOURCES
@@ -40,8 +42,10 @@ from tests.roots import (
 )
 from tests.support import prose, webscale_rl
 from tests.weather import numbered_parts
-from transforms.files import delete_tree, list_files, read_json, write_text
+from transforms.files import delete, delete_tree, list_files, read_json, write_parquet, write_text
 from transforms.llm.cache import open_cache
+from transforms.lock import pid_space
+from transforms.swap import SwapError
 
 NEAR = " The wagons were counted twice."
 NIGHTS: tuple[Corpus, ...] = (
@@ -125,7 +129,7 @@ def hold(root: str, **changes: Any) -> None:
     """Let somebody hold the lock of a root: the parent of this process, unless said otherwise."""
     now = time.time()
     holder = {"run_id": "another", "user": "ada", "host": socket.gethostname(), "pid": os.getppid(), "started": now}
-    lock = {"format": 1, "beaten": now, "lease_s": 300, "detached": False, "released": False}
+    lock = {"format": 1, "pids": pid_space(), "beaten": now, "lease_s": 300, "detached": False, "released": False}
     write_text(f"{root}/lock.json", json.dumps(holder | lock | changes))
 
 
@@ -152,7 +156,7 @@ def test_a_second_refresh_at_the_same_time_is_refused(
         ({"beaten": 0.0}, False),
         ({"pid": "dead"}, False),
         ({"released": True}, False),
-        ({"pid": "dead", "host": "elsewhere"}, True),
+        ({"pid": "dead", "pids": "elsewhere"}, True),
         ({"pid": "dead", "detached": True}, True),
     ],
 )
@@ -216,6 +220,49 @@ def test_a_run_is_not_added_to_a_catalogue_that_it_was_not_planned_from(
     assert list(unaccounted(root, corpus)) == []
 
 
+def test_a_job_that_enters_as_another_refresh_takes_over_keeps_its_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    corpus, root = f"{tmp_path}/corpus", f"{tmp_path}/root"
+    lay_out(corpus, {"a": {"d4": prose(4), "d5": prose(5)}})
+    late: list[Any] = []
+    monkeypatch.setattr(transforms.commit, "enter", lambda *arguments: late.append(arguments) or power_cut())
+    with pytest.raises(Exception, match="the power went out"):
+        refresh(corpus, root)
+    monkeypatch.undo()
+    cleared = pipelines.refresh.clear
+
+    def clear(*arguments: Any) -> Any:
+        transforms.commit.enter(*late[0])
+        return cleared(*arguments)
+
+    monkeypatch.setattr(pipelines.refresh, "clear", clear)
+    assert refresh(corpus, root) == 0
+    (run,) = runs_of(root)
+    assert Path(root, "runs", run, "qa").is_dir() and Path(root, "state", run, "documents").is_dir()
+    assert {row["source"]["doc_id"] for row in all_rows(root, "qa")} == {"d4", "d5"}
+
+
+def test_a_job_whose_files_another_refresh_has_cleared_away_does_not_enter(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    corpus, root = f"{tmp_path}/corpus", f"{tmp_path}/root"
+    lay_out(corpus, {"a": {"d4": prose(4), "d5": prose(5)}})
+    laid = transforms.commit.lay_down
+
+    def lay_down(*arguments: Any) -> None:
+        clear(root, opened(root))
+        laid(*arguments)
+
+    monkeypatch.setattr(transforms.commit, "lay_down", lay_down)
+    assert refresh(corpus, root) == 1
+    assert "it is not the one that the run was planned from" in capsys.readouterr().err
+    assert runs_of(root) == []
+    monkeypatch.undo()
+    assert refresh(corpus, root) == 0
+    assert {row["source"]["doc_id"] for row in all_rows(root, "qa")} == {"d4", "d5"}
+
+
 def test_what_ends_as_an_error_comes_again_each_night_and_never_stops_what_is_new(tmp_path: Path) -> None:
     corpus, root = f"{tmp_path}/corpus", f"{tmp_path}/root"
     lay_out(corpus, {"a": {f"d{number}": prose(number) for number in range(1, 30)}})
@@ -239,6 +286,17 @@ def test_what_ends_as_an_error_comes_again_each_night_and_never_stops_what_is_ne
     assert refresh(corpus, root) == 0
     assert {run["errors"] for run in catalog_of(root)["files"].values()} == {0}
     assert first == runs_of(root)[0] and len(runs_of(root)) == 3
+
+
+def test_a_damaged_row_is_not_read_again_before_its_file_changes(tmp_path: Path) -> None:
+    corpus, root = f"{tmp_path}/corpus", f"{tmp_path}/root"
+    texts = [b"\xff\xfe", *(prose(number).encode() for number in range(1, 30))]
+    buffers = pa.array(texts, pa.binary()).buffers()
+    column = pa.Array.from_buffers(pa.string(), len(texts), buffers)
+    write_parquet(f"{corpus}/a.parquet", pa.table({"id": [f"d{row}" for row in range(len(texts))], "text": column}))
+    assert refresh(corpus, root) == refresh(corpus, root) == 0
+    (run,) = catalog_of(root)["runs"]
+    assert run["rows"]["errors"] == 1
 
 
 def test_a_run_that_is_not_complete_is_no_part_of_the_dataset(
@@ -300,9 +358,47 @@ def test_other_settings_are_refused_with_what_they_cost_and_full_makes_all_anew(
     assert runs_of(root) == [new]
 
 
+def test_other_settings_are_refused_where_nothing_is_due_too(one_night: Path, root: str, tmp_path: Path) -> None:
+    config = tmp_path / "config.yaml"
+    config.write_text("checks: {max_answer_words: 9}", encoding="utf-8")
+    assert refresh(f"{one_night}/corpus", root, "--config", str(config)) == 2
+
+
+def test_a_file_is_known_however_it_is_named(
+    one_night: Path, root: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(one_night)
+    for place in ("corpus", "./corpus", "../" + one_night.name + "/corpus"):
+        assert refresh(place, root) == 0
+        assert "Nothing is due" in capsys.readouterr().out
+    assert len(runs_of(root)) == 1
+
+
+def test_what_full_leaves_out_is_said(root: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    lay_out(f"{tmp_path}/corpus", {"c": {"d8": prose(8)}})
+    before = len(catalog_of(root)["files"])
+    assert refresh(f"{tmp_path}/corpus", root, "--full") == 0
+    assert f"{before} files of earlier runs are not in --input: what came of them goes." in capsys.readouterr().out
+    assert len(catalog_of(root)["files"]) == 1
+
+
+def test_a_setting_of_null_is_another_one(one_night: Path, root: str, tmp_path: Path) -> None:
+    lay_out(f"{tmp_path}/corpus", {"c": {"d8": prose(8)}})
+    config = tmp_path / "config.yaml"
+    config.write_text("max_document_tokens: null", encoding="utf-8")
+    assert refresh(f"{tmp_path}/corpus", root, "--config", str(config)) == 2
+    assert refresh(f"{tmp_path}/corpus", root, "--config", str(config), "--full") == 0
+    assert catalog_of(root)["settings"] == {"max_document_tokens": None}
+
+
 def test_runs_of_a_directory(root: str, tmp_path: Path) -> None:
-    assert run_directories(root) == run_directories(f"{root}/") == [f"{root}/runs/{runs_of(root)[0]}"]
-    assert run_directories(f"{tmp_path}/a-run") == [f"{tmp_path}/a-run"]
+    assert last_night(root) == last_night(f"{root}/") == ([f"{root}/runs/{runs_of(root)[0]}"], [])
+    assert last_night(f"{tmp_path}/a-run") == ([f"{tmp_path}/a-run"], [])
+
+
+def garble(paths: list[str]) -> None:
+    for path in paths:
+        write_text(path, "no Parquet")
 
 
 @pytest.mark.parametrize(
@@ -314,8 +410,14 @@ def test_runs_of_a_directory(root: str, tmp_path: Path) -> None:
         (lambda root: write_text(f"{root}/catalog.json", '{"format": 1, "runs": 3}'), "is damaged (runs: "),
         (lambda root: Path(root, "catalog.json").unlink(), "has runs but no catalog.json"),
         (lambda root: write_text(f"{root}/lock.json", "{"), "lock.json is damaged"),
+        (
+            lambda root: write_text(f"{root}/runs/x/batch/b.batch.json", '{"key": 1}'),
+            "x/batch/b.batch.json is damaged, or",
+        ),
         (lambda root: write_text(f"{root}/manifest.json", "{}"), "is a run's --output"),
-        (lambda root: delete_tree(f"{root}/state/{runs_of(root)[0]}"), "run.json cannot be read"),
+        (lambda root: delete_tree(f"{root}/state/{runs_of(root)[0]}"), "; restore it, or refresh with --full"),
+        (lambda root: delete(list_files(f"{root}/state/*/documents/*")), "; restore it, or refresh with --full"),
+        (lambda root: garble(list_files(f"{root}/state/*/documents/*")), "; restore it, or refresh with --full"),
     ],
 )
 def test_a_root_that_cannot_be_used_is_one_line(
@@ -326,6 +428,8 @@ def test_a_root_that_cannot_be_used_is_one_line(
     assert refresh(f"{tmp_path}/corpus", root) == 2
     complaint = capsys.readouterr().err
     assert said in complaint and complaint.count("\n") == 1, complaint
+    if "--full" in said:
+        assert refresh(f"{tmp_path}/corpus", root, "--full") == 0
 
 
 @pytest.mark.parametrize(
@@ -406,3 +510,31 @@ def test_a_job_that_its_client_has_left_ends_as_another_and_keeps_the_lock_until
     (run,) = runs_of(root)
     assert read_json(f"{root}/lock.json")["released"]
     assert refresh(corpus, root) == 0 and runs_of(root) == [run]
+
+
+def test_a_job_is_not_submitted_that_its_lock_cannot_be_left_to(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    corpus, root = f"{tmp_path}/corpus", f"{tmp_path}/root"
+    lay_out(corpus, {"a": {"d4": prose(4)}})
+    submitted: list[Any] = []
+
+    def outage(*_: Any) -> None:
+        raise SwapError("cannot write the lock (outage); try again")
+
+    monkeypatch.setattr(pipelines.run, "check_outlives", lambda *_: None)
+    monkeypatch.setattr(pipelines.run, "leave", submitted.append)
+    monkeypatch.setattr(pipelines.run, "leave_lock", outage)
+    assert refresh(corpus, root, "--no-wait") == 2
+    assert capsys.readouterr().err.splitlines()[-1] == "webscale-rl: cannot write the lock (outage); try again"
+    assert submitted == [] and read_json(f"{root}/lock.json")["released"]
+
+    def refused(*_: Any) -> None:
+        assert read_json(f"{root}/lock.json")["detached"], "before the job begins"
+        raise UsageError("the cluster takes no job")
+
+    monkeypatch.undo()
+    monkeypatch.setattr(pipelines.run, "check_outlives", lambda *_: None)
+    monkeypatch.setattr(pipelines.run, "leave", refused)
+    assert refresh(corpus, root, "--no-wait") == 2
+    assert read_json(f"{root}/lock.json")["released"]

@@ -219,6 +219,27 @@ def test_what_a_run_reads_may_not_lie_where_it_writes(tmp_path: Path, capsys: py
     assert webscale_rl("run", "--input", str(output / "documents" / "*"), "--output", tmp_path / "next") == 0
 
 
+def test_a_run_may_not_lie_in_what_a_refresh_keeps_up(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    corpus, root = prose_corpus(tmp_path, 3), tmp_path / "root"
+    root.mkdir()
+    (root / "catalog.json").write_text("{}")
+    for place in (root, root / "runs", root / "runs" / "mine"):
+        assert webscale_rl("run", "--input", corpus, "--output", place) == 2
+        assert f"--output {place} lies in {root}, which webscale-rl refresh keeps up" in capsys.readouterr().err
+    state = root / "state"
+    assert webscale_rl("run", "--input", corpus, "--output", tmp_path / "run", "--state", state) == 2
+    assert f"--state {state} lies in {root}" in capsys.readouterr().err
+    assert sorted(path.name for path in root.iterdir()) == ["catalog.json"]
+
+
+def test_an_output_below_the_pattern_of_the_input_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    corpus = prose_corpus(tmp_path, 3)
+    pattern, output = str(Path(corpus).parent / "**" / "*.parquet"), tmp_path / "run"
+    assert webscale_rl("run", "--input", pattern, "--output", output) == 0
+    assert webscale_rl("run", "--input", pattern, "--output", output, "--overwrite") == 2
+    assert "lies where --output" in capsys.readouterr().err
+
+
 def test_a_directory_in_which_a_run_is_at_work_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     corpus, output = prose_corpus(tmp_path, 5), tmp_path / "run"
     owner = output / "scratch" / "owner.json"

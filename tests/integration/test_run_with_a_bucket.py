@@ -209,8 +209,7 @@ def upload(place: Path, target: str) -> set[str]:
 def test_a_run_of_which_all_is_in_a_bucket_is_the_local_run(
     tmp_path: Path, bucket: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "site").mkdir()
-    numbered_parts(monkeypatch, tmp_path / "site")
+    numbered_parts(monkeypatch, children=True)
     here, there = tmp_path / "here", f"gs://{bucket}/all"
     lay_out(here)
     given = upload(here, there)

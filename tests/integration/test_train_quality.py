@@ -431,5 +431,6 @@ def test_the_commands_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
     assert "\n  run " in out and "\n  train-quality " in out
     assert webscale_rl("train") == 2
     assert (
-        "unknown command 'train'; known are run, estimate, check-run, batch, train-quality" in capsys.readouterr().err
+        "unknown command 'train'; known are run, refresh, estimate, check-run, batch, train-quality"
+        in capsys.readouterr().err
     )

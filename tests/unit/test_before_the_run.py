@@ -158,7 +158,7 @@ def test_a_limiter_without_its_package_says_what_to_install(monkeypatch: pytest.
     import transforms.llm
 
     monkeypatch.delattr(transforms.llm, "redis_limiter", raising=False)
-    with pytest.raises(UsageError, match=r"needs the package redis; install it: pip install 'webscale-rl\[redis\]'"):
+    with pytest.raises(UsageError, match=r"install ours with that extra: pip install '\.\[redis\]'"):
         check_limiter("redis://127.0.0.1:6379/0")
 
 

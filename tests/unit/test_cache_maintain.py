@@ -335,6 +335,14 @@ def test_what_stays_is_split_as_large_as_a_segment_should_be(tmp_path: Path, mon
     assert len(segments.listed()) == len(answers(segments)) == 4
 
 
+def test_a_directory_of_other_things_is_no_cache(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert webscale_rl("cache", "stats", str(tmp_path)) == 0
+    (tmp_path / "catalog.json").write_text("{}")
+    for action in ("stats", "verify", "prune"):
+        assert webscale_rl("cache", action, str(tmp_path)) == 2
+        assert f"{tmp_path} holds no answers and is no cache; name OUTPUT/cache" in capsys.readouterr().err
+
+
 def test_a_run_is_no_cache(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "manifest.json").write_text("{}")
     assert webscale_rl("cache", "stats", str(tmp_path)) == 2

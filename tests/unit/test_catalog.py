@@ -25,8 +25,8 @@ def added(name: str, **changes: Any) -> Added:
     return Added.model_validate({**fields, "settled": True, **changes})
 
 
-def seen(run: str = "one", size: int = 1, updated: float = 1.0, errors: int = 0) -> Seen:
-    return Seen(size=size, updated=updated, run=run, errors=errors)
+def seen(run: str = "one", size: int = 1, updated: float = 1.0, errors: int = 0, lasting: int = 0) -> Seen:
+    return Seen(size=size, updated=updated, run=run, errors=errors, lasting=lasting)
 
 
 CATALOG = Catalog(
@@ -34,7 +34,13 @@ CATALOG = Catalog(
     settings={"checks": {"max_answer_words": 9}},
     prompts={"screen": "s", "classify": "c", "generate": "g", "judge": "j"},
     runs=(added("one"),),
-    files={"same": seen(), "grown": seen(), "touched": seen(), "heir": seen(), "failed": seen(errors=2)},
+    files={
+        "same": seen(errors=2, lasting=2),
+        "grown": seen(),
+        "touched": seen(),
+        "heir": seen(),
+        "failed": seen(errors=2, lasting=1),
+    },
     heirs=("heir", "vanished"),
     forgotten=(Takedown(id="f", ids=1, swept=True),),
 )
@@ -58,7 +64,10 @@ CORPUS = {
 )
 def test_what_is_due(errors: bool, full: bool, due: Due) -> None:
     assert due_files(CATALOG, CORPUS, errors=errors, full=full) == due
-    assert due.paths == sorted(due.paths) and len(set(due.paths)) == len(due.paths)
+
+
+def test_what_is_due_is_read_in_the_order_of_names_whatever_the_reason() -> None:
+    assert due_files(CATALOG, CORPUS, errors=True, full=False).paths == ["failed", "grown", "heir", "new", "touched"]
 
 
 def test_what_is_due_is_told_by_its_reason() -> None:
@@ -77,6 +86,14 @@ def test_a_run_is_added_with_what_it_has_read() -> None:
     alone = CATALOG.added(added("two"), files, {}, {}, full=True)
     assert (alone.generation, alone.run_ids, alone.heirs) == (6, ("two",), ())
     assert alone.files == files and alone.forgotten == CATALOG.forgotten
+
+
+def test_the_last_night_is_all_that_one_refresh_has_added() -> None:
+    runs = (added("one"), added("two", night="two"), added("three", night="two"))
+    assert Catalog(runs=runs).last_night == ("two", "three")
+    assert Catalog(runs=runs[:2]).last_night == ("two",)
+    assert Catalog(runs=(added("old"), added("older"))).last_night == ("older",), "who noted no night is one"
+    assert Catalog().last_night == ()
 
 
 def rejected(path: str, survivor: str, stage: str = "dedup") -> Rejected:
@@ -154,6 +171,7 @@ def part(root: Path | str, generation: int, run: str = "two") -> Part:
     return Part(
         root=str(root),
         run_id=run,
+        night="one",
         generation=generation,
         runs=("one",),
         files={"a": (3, 4.5), "b": (5, 6.5)},
@@ -166,7 +184,8 @@ def part(root: Path | str, generation: int, run: str = "two") -> Part:
 
 
 def test_a_run_enters_once(tmp_path: Path) -> None:
-    failed = [Failed(None, None, "read", "invalid_utf8", "m", 1, Source(None, path)) for path in "bba"]
+    rows = [("b", "invalid_utf8"), ("b", "unreadable_rows"), ("b", "transient"), ("a", "unreadable_file")]
+    failed = [Failed(None, None, "read", error, "m", 1, Source(None, path)) for path, error in rows]
     write_parquet(f"{tmp_path}/runs/two/errors/part-00000-of-00001.parquet", to_table(Failed, failed))
     write_catalog(str(tmp_path), CATALOG, read_catalog(str(tmp_path))[1])
     for _ in range(2):  # as a runner may try the last step again
@@ -174,10 +193,11 @@ def test_a_run_enters_once(tmp_path: Path) -> None:
     catalog, _ = read_catalog(str(tmp_path))
     assert catalog is not None and (catalog.generation, catalog.run_ids) == (6, ("one", "two"))
     assert catalog.files["a"] == Seen(size=3, updated=4.5, run="two", errors=1)
-    assert catalog.files["b"] == Seen(size=5, updated=6.5, run="two", errors=2)
+    assert catalog.files["b"] == Seen(size=5, updated=6.5, run="two", errors=3, lasting=2)
     assert (catalog.settings, catalog.prompts) == ({"calls": "merged"}, {"judge": "new"})
     assert catalog.runs[1] == Added(
         id="two",
+        night="one",
         started="now",
         files=2,
         documents=7,

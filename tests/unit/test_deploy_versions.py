@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"
@@ -47,6 +49,37 @@ def test_the_job_is_built_by_what_the_image_holds() -> None:
 def test_the_operator_that_is_installed_is_the_one_whose_schema_is_tested() -> None:
     (tested,) = re.findall(r"^FLINK_CRD := .*:(.+)$", (ROOT / "Makefile").read_text(), re.M)
     assert f"/flink-kubernetes-operator-{tested}/" in (DEPLOY / "flink/README.md").read_text()
+
+
+def mb(size: str) -> int:
+    """Return Flink's spelling of a size ("512m") as megabytes."""
+    (number,) = re.findall(r"^(\d+)m$", size)
+    return int(number)
+
+
+def memory(cluster: dict[str, Any]) -> dict[str, int]:
+    """Return what a cluster gives its task managers, in megabytes; the network's least is also its most."""
+    prefix = "taskmanager.memory."
+    given = {key.removeprefix(prefix): mb(size) for key, size in cluster.items() if key.startswith(prefix)}
+    assert given["network.min"] == given.pop("network.max")
+    return given
+
+
+def heap(process: int, given: dict[str, int]) -> float:
+    """Return what is left of a task manager's memory for the heap of its tasks, by Flink's rules and defaults."""
+    flink = process - given["jvm-metaspace.size"] - min(max(0.1 * process, 192), 1024)
+    framework = 2 * 128
+    managed = given.get("managed.size", 0.4 * flink)
+    return flink - framework - managed - given["network.min"] - given["task.off-heap.size"]
+
+
+def test_the_cluster_has_the_memory_of_the_one_that_is_tested() -> None:
+    tested = memory(yaml.safe_load((ROOT / "tests/runners/flink/config.yaml").read_text(encoding="utf-8")))
+    spec = yaml.safe_load((DEPLOY / "flink/cluster.yaml").read_text(encoding="utf-8"))["spec"]
+    deployed = memory(spec["flinkConfiguration"])
+    for name in ("managed.size", "network.min", "task.off-heap.size", "jvm-metaspace.size"):
+        assert deployed.get(name, 0) >= tested[name], name
+    assert heap(mb(spec["taskManager"]["resource"]["memory"]), deployed) >= tested["task.heap.size"]
 
 
 def test_the_launcher_is_given_a_file_that_is_ours() -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import subprocess
+import sys
 from collections import Counter
 
 import apache_beam as beam
@@ -44,3 +46,23 @@ def test_counts_pass_and_are_logged(caplog: pytest.LogCaptureFixture) -> None:
         "run=r7 stage=judge",
         "run=r7 stage=screen",
     ]
+
+
+IN_A_WORKER = """
+import logging, sys
+from collections import Counter
+{before}
+from transforms.lineage import _Log
+log = _Log("r7")
+log.setup()
+print(list(log.process(Counter({{("screen", "in"): 5, ("screen", "kept"): 5}}))))
+"""
+
+
+@pytest.mark.parametrize(("before", "heard"), [("", True), ("logging.basicConfig(level=logging.ERROR)", False)])
+def test_a_worker_whose_log_nobody_has_set_up_is_heard_and_another_stays_as_it_is(before: str, heard: bool) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", IN_A_WORKER.format(before=before)], capture_output=True, text=True, check=True
+    )
+    assert ("INFO:webscale_rl:run=r7 stage=screen in=5 kept=5" in done.stderr) is heard
+    assert "Counter" in done.stdout

@@ -13,7 +13,19 @@ import transforms.lock
 from schemas.catalog import Lock
 from tests.caches import Clock
 from transforms.catalog import CatalogError
-from transforms.lock import DETACHED_LEASE_S, LEASE_S, HeldError, beat, beating, describe, is_dead, leave, release, take
+from transforms.lock import (
+    DETACHED_LEASE_S,
+    LEASE_S,
+    HeldError,
+    beat,
+    beating,
+    describe,
+    is_dead,
+    leave,
+    pid_space,
+    release,
+    take,
+)
 from transforms.swap import read
 
 
@@ -67,7 +79,7 @@ def test_a_holder_who_beats_lives_and_one_who_does_not_is_dead_after_his_lease(
 
 def lock(**changes: object) -> Lock:
     fields = {"run_id": "r", "user": "u", "host": socket.gethostname(), "pid": os.getppid(), "started": 0, "beaten": 0}
-    return Lock.model_validate({**fields, "lease_s": LEASE_S, **changes})
+    return Lock.model_validate({**fields, "pids": pid_space(), "lease_s": LEASE_S, **changes})
 
 
 @pytest.mark.parametrize(
@@ -76,8 +88,10 @@ def lock(**changes: object) -> Lock:
         ({}, LEASE_S, False),
         ({}, LEASE_S + 1, True),
         ({"pid": 2**22 + 1}, 0, True),
-        ({"pid": 2**22 + 1, "host": "elsewhere"}, LEASE_S, False),
-        ({"pid": 2**22 + 1, "host": "elsewhere"}, LEASE_S + 1, True),
+        ({"pid": 2**22 + 1, "pids": "another container of that name"}, LEASE_S, False),
+        ({"pid": os.getpid(), "pids": "another container of that name"}, LEASE_S, False),
+        ({"pid": 2**22 + 1, "pids": "another container of that name"}, LEASE_S + 1, True),
+        ({"pid": 2**22 + 1, "pids": None}, LEASE_S, False),
         ({"pid": os.getpid()}, 0, True),
         ({"pid": 1}, 0, False),
         ({"pid": 2**22 + 1, "detached": True, "lease_s": DETACHED_LEASE_S}, LEASE_S + 1, False),
@@ -86,6 +100,15 @@ def lock(**changes: object) -> Lock:
 )
 def test_who_is_dead(changes: dict[str, object], now: float, dead: bool) -> None:
     assert is_dead(lock(**changes), now) == dead
+
+
+def test_a_system_that_does_not_say_where_numbers_hold_leaves_it_to_the_lease(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(transforms.lock, "Path", lambda _: tmp_path / "missing")
+    assert pid_space() is None
+    take(str(tmp_path), "one")
+    assert held(tmp_path).pids is None and not is_dead(held(tmp_path), held(tmp_path).beaten + LEASE_S)
 
 
 def test_a_detached_job_has_no_beats_to_count(tmp_path: Path) -> None:
@@ -106,7 +129,7 @@ def test_the_client_beats_while_its_block_runs(tmp_path: Path, monkeypatch: pyte
 
 
 def test_of_racers_for_a_free_lock_one_holds_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(transforms.lock.socket, "gethostname", lambda: threading.current_thread().name)
+    monkeypatch.setattr(transforms.lock, "pid_space", lambda: threading.current_thread().name)
     start, won = threading.Barrier(16), list[str]()
 
     def race(number: int) -> None:

@@ -61,10 +61,10 @@ def side_inputs_of(plan: Any) -> list[str]:
 @pytest.mark.parametrize(
     ("settings", "transforms", "stages", "shuffles"),
     [
-        ({}, 170, 55, 16),
-        ({"llm_mode": "batch"}, 175, 57, 16),
-        ({"until": "filter"}, 75, 32, 6),
-        ({"state": True}, 250, 92, 25),
+        ({}, 165, 52, 15),
+        ({"llm_mode": "batch"}, 168, 54, 15),
+        ({"until": "filter"}, 73, 31, 5),
+        ({"state": True}, 248, 92, 23),
     ],
     ids=lambda value: ",".join(f"{key}={each}" for key, each in value.items()) if isinstance(value, dict) else None,
 )

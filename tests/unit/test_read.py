@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections import Counter
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import pytest
 
 from schemas.config import Columns
 from schemas.elements import CorpusPlan
+from schemas.records import text_hashes
 from tests.support import run_doors, write_corpus
 from transforms.read import CorpusError, ReadCorpus, draw, missing, plan_corpus
 
@@ -52,7 +54,13 @@ def test_a_sample_is_what_is_read(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("doc_id", "text", "reason"),
-    [(None, "text", "null_id"), ("a", None, "null_text"), ("a", " \n\t", "empty_text"), ("a", "x", None)],
+    [
+        (None, "text", "null_id"),
+        ("", "text", "empty_id"),
+        ("a", None, "null_text"),
+        ("a", " \n\t", "empty_text"),
+        ("a", "x", None),
+    ],
 )
 def test_rows_that_are_no_documents(doc_id: str | None, text: str | None, reason: str | None) -> None:
     assert missing(doc_id, text) == reason
@@ -81,6 +89,21 @@ def test_bad_rows_leave_by_name_and_the_others_are_unharmed(tmp_path: Path) -> N
             ("read", "failure", "invalid_utf8"): 1,
         }
     )
+
+
+def test_of_a_forgotten_row_its_place_is_told_and_nothing_about_it(tmp_path: Path) -> None:
+    path, noted = f"{tmp_path}/a.parquet", f"{tmp_path}/noted.parquet"
+    about = {"url": ["u", "v"], "license": ["l", "m"], "dataset": ["s", "t"]}
+    pq.write_table(pa.table({"id": ["gone", "empty"], "text": ["some", " "], **about}), path)
+    pq.write_table(pa.table({"sha256": text_hashes(pa.chunked_array([["gone"]], pa.string()))}), noted)
+    plan = plan_corpus([path], Columns())
+    out = texts(dataclasses.replace(plan, forgotten=(noted,)))
+    told = {row["reason"]: row["source"] for row in out["rejected"]}
+    place = {"path": path, "row_group": 0}
+    assert (
+        told["forgotten"].items() >= {"doc_id": "gone", "url": None, "license": None, "dataset": None, **place}.items()
+    )
+    assert told["empty_text"].items() >= {"doc_id": "empty", "url": "v", "license": "m", "dataset": "t"}.items()
 
 
 def test_a_truncated_file_is_one_error_and_the_others_are_read(tmp_path: Path) -> None:

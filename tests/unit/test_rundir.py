@@ -14,7 +14,7 @@ ABOUT = {"config": {"models": {}}, "prompts": {}}
 
 
 def check(output: Path, *, overwrite: bool = False, retry_errors: bool = False) -> None:
-    check_run(str(output), ABOUT, [], overwrite=overwrite, retry_errors=retry_errors)
+    check_run(str(output), ABOUT, overwrite=overwrite, retry_errors=retry_errors)
 
 
 @pytest.mark.parametrize("left", ["", "{", "[]", "null", '{"run_id": '])

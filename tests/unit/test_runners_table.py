@@ -101,7 +101,15 @@ def test_what_a_job_needs_of_its_client(flags: list[str], reason: str | None) ->
 
 
 @pytest.mark.parametrize(
-    ("machine", "workers"), [(None, 6), ("n1-standard-1", 6), ("n2-highmem-8", 48), ("custom-4", 24)]
+    ("machine", "workers"),
+    [
+        (None, 6),
+        ("n1-standard-1", 6),
+        ("n2-highmem-8", 48),
+        ("custom-4-8192", 24),
+        ("n2-custom-4-8192", 24),
+        ("n2-custom-4-8192-ext", 24),
+    ],
 )
 def test_dataflow_starts_a_process_for_each_virtual_processor(machine: str | None, workers: int) -> None:
     flags = [DATAFLOW, "--max_num_workers=6", *([f"--worker_machine_type={machine}"] if machine else [])]
@@ -203,6 +211,12 @@ def test_a_master_of_spark_that_does_not_answer(closed: str) -> None:
     )
 
 
+@pytest.mark.parametrize("master", ["spark://host-a:7077,host-b:7077", "yarn", "k8s://https://host:443"])
+def test_a_master_that_is_not_one_address_is_not_tried(master: str) -> None:
+    options = given(SPARK, f"--spark_master_url={master}")
+    assert runner_of(options).service(options) is None
+
+
 @pytest.mark.parametrize("replies", [{}, {"/v1/overview": "<html>"}, {"/v1/overview": {"pods": 1}}])
 def test_something_else_that_answers_is_no_cluster(replies: dict[str, Any], jar: str) -> None:
     with answering(replies) as address:
@@ -249,13 +263,48 @@ def test_a_download_that_fails(runner: str, of_beam: str, flag: str, monkeypatch
     assert "Unable to fetch http://repository/job.jar" in said and said.endswith(f"name a copy of yours with {flag}")
 
 
+def overview(*jobs: tuple[str, str, str, int]) -> dict[str, Any]:
+    names = ("name", "jid", "state", "start-time")
+    return {"/v1/jobs/overview": {"jobs": [dict(zip(names, job, strict=True)) for job in jobs]}}
+
+
 def test_a_job_is_looked_for_by_its_name() -> None:
-    jobs = [{"name": name, "jid": jid} for name, jid in (("another", "1"), ("mine", "2"))]
-    with answering({"/v1/jobs/overview": {"jobs": jobs}}) as address:
+    with answering(overview(("another", "1", "RUNNING", 3), ("mine", "2", "RUNNING", 2))) as address:
         options = given(FLINK, f"--flink_master={address}")
         assert runner_of(options).page(options, "mine", None) == f"http://{address}/#/job/running/2"
         with pytest.raises(NotFoundError, match=f"the cluster at http://{address} shows no job absent"):
             runner_of(options).page(options, "absent", None)
+
+
+@pytest.mark.parametrize(
+    ("jobs", "shown"),
+    [
+        ((("mine", "1", "RESTARTING", 1), ("mine", "2", "FINISHED", 2), ("mine", "3", "FAILED", 3)), "1"),
+        ((("mine", "1", "RUNNING", 2), ("mine", "2", "CREATED", 1)), "1"),
+        ((("mine", "1", "FINISHED", 2), ("mine", "2", "CANCELED", 1)), "1"),
+    ],
+)
+def test_of_jobs_with_one_name_the_last_at_work_is_shown(jobs: tuple[Any, ...], shown: str) -> None:
+    with answering(overview(*jobs)) as address:
+        options = given(FLINK, f"--flink_master={address}")
+        assert runner_of(options).page(options, "mine", None).endswith(f"/{shown}")
+
+
+def test_a_password_in_the_address_of_a_cluster_is_not_told() -> None:
+    with answering(overview(("mine", "2", "RUNNING", 2))) as address:
+        options = given(FLINK, f"--flink_master=http://user:word@{address}")
+        assert runner_of(options).page(options, "mine", None) == f"http://[redacted]@{address}/#/job/running/2"
+        with pytest.raises(NotFoundError, match=rf"the cluster at http://\[redacted\]@{address} shows no job absent"):
+            runner_of(options).page(options, "absent", None)
+        said = refusal(FLINK, f"--flink_master=http://user:word@{address}")
+        assert said == f"--flink_master: what answers at [redacted]@{address} takes no jobs; correct the address"
+
+
+@pytest.mark.parametrize("runner", ["PrismRunner", "SparkRunner", "PortableRunner", "DataflowRunner", "FlinkRunner"])
+def test_a_job_that_is_known_by_name_alone_is_not_cancelled_by_most_runners(runner: str) -> None:
+    options = given(f"--runner={runner}", "--job_endpoint=localhost:8099")
+    with pytest.raises(NotFoundError, match=r"only what submitted the job mine can cancel it"):
+        runner_of(options).cancel(options, "mine", None)
 
 
 @pytest.mark.parametrize(

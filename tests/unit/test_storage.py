@@ -97,6 +97,8 @@ def test_two_stars_are_any_directories_or_none(place: str) -> None:
     assert list_files(f"{place}/**/*.parquet") == paths
     assert list_files(f"{place}/*.parquet") == paths[:1]
     assert list_files(f"{place}/x/**") == [*paths[1:2], f"{place}/x/no.txt", paths[2]]
+    assert list_files(f"{place}/**/x/**/*.parquet") == paths[1:]
+    assert list_files(f"{place}/**/**/*.parquet") == paths
     assert list_files(f"{place}/none/*") == []
 
 

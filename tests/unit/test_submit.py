@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
+from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from apache_beam.options.pipeline_options import PipelineOptions
+import requests
+from apache_beam.options.pipeline_options import PipelineOptions, StandardOptions
 
 from pipelines import submit
 from pipelines.options import UsageError
@@ -24,10 +28,13 @@ OUTLOOK = Outlook(("read",), 1, here=False)
 class Job:
     """A pipeline that has been handed to a runner, and the result it gives; either may fail."""
 
-    def __init__(self, refused: Exception | None = None, ends: BaseException | None = None) -> None:
-        self.options = PipelineOptions(["--runner=TestedRunner", "--job_name=mine"])
+    def __init__(
+        self, refused: BaseException | None = None, ends: BaseException | None = None, *, name: str = "mine"
+    ) -> None:
+        self.options = PipelineOptions(["--runner=TestedRunner", f"--job_name={name}"])
         self.refused, self.ends = refused, ends
         self.cancelled: list[str] = []
+        self.state = "RUNNING"
 
     def run(self) -> Job:
         if self.refused is not None:
@@ -69,13 +76,16 @@ def ended(output: Path, run_id: str = "run") -> RunFacts:
 
 @pytest.mark.usefixtures("tested")
 def test_a_job_that_is_left_is_named_with_its_page() -> None:
-    assert submit.leave(Job()) == "http://TestedRunner/mine"
+    assert submit.leave(Job(), "run") == "http://TestedRunner/mine"
 
 
 @pytest.mark.usefixtures("tested")
 def test_what_a_runner_refuses_a_job_with_is_one_line() -> None:
     job = Job(refused=RuntimeError("no room\n for http://user:word@host " + "x" * 1000))
-    for hand_over in (submit.leave, lambda job: submit.follow(job, facts(Path("out")), OUTLOOK)):
+    for hand_over in (
+        lambda job: submit.leave(job, "run"),
+        lambda job: submit.follow(job, facts(Path("out")), OUTLOOK),
+    ):
         with pytest.raises(UsageError) as refused:
             hand_over(job)
         said = str(refused.value)
@@ -85,13 +95,111 @@ def test_what_a_runner_refuses_a_job_with_is_one_line() -> None:
         assert "\n" not in said and len(said) < 500
 
 
-def test_a_job_that_the_cluster_does_not_show(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (NotFoundError("the cluster at host shows no job mine"), "NotFoundError the cluster at host shows no job mine"),
+        (
+            requests.ReadTimeout("http://user:word@host:\n read timed out"),
+            "ReadTimeout http://[redacted]@host: read timed",
+        ),
+        (KeyError("jobs"), "KeyError 'jobs'"),
+        (KeyboardInterrupt(), "KeyboardInterrupt"),
+    ],
+)
+def test_a_job_whose_page_cannot_be_fetched_is_at_work_all_the_same(
+    error: BaseException, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def page(given: Any, name: str, result: Any) -> str:
-        raise NotFoundError("the cluster at host shows no job mine")
+        raise error
 
     monkeypatch.setattr("pipelines.runners.RUNNERS", {"TestedRunner": Runner(page=page)})
-    with pytest.raises(UsageError, match="has not begun: the cluster at host shows no job mine; look at the log"):
-        submit.leave(Job())
+    told = submit.leave(Job(), "run")
+    assert told.startswith(f"job mine (its page could not be fetched: {said}")
+    assert "\n" not in told
+
+
+@pytest.mark.usefixtures("tested")
+def test_a_job_that_has_failed_at_once_is_an_error() -> None:
+    job = Job()
+    job.state = "FAILED"
+    with pytest.raises(
+        UsageError, match=r"^the job was submitted and has failed at once; see http://TestedRunner/mine$"
+    ):
+        submit.leave(job, "run")
+
+
+@pytest.fixture
+def by_name(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The names of the jobs that a runner is told to cancel, of which it knows the names."""
+    cancelled: list[str] = []
+
+    def cancel(given: Any, name: str, result: Any) -> None:
+        assert result is None and given["runner"] == "TestedRunner"
+        cancelled.append(name)
+
+    monkeypatch.setattr("pipelines.runners.RUNNERS", {"TestedRunner": Runner(cancel=cancel)})
+    return cancelled
+
+
+HANDED_OVER: dict[str, Callable[[Any], object]] = {
+    "followed": lambda job: submit.follow(job, facts(Path("out")), OUTLOOK),
+    "left": lambda job: submit.leave(job, "run"),
+}
+
+
+@pytest.mark.parametrize("how", HANDED_OVER)
+@pytest.mark.parametrize("refused", [KeyboardInterrupt(), requests.ReadTimeout("too late")])
+def test_what_may_have_been_submitted_is_cancelled_by_its_name(
+    how: str, refused: BaseException, by_name: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises((KeyboardInterrupt, UsageError)):
+        HANDED_OVER[how](Job(refused, name=submit.job_of("run")))
+    assert by_name == ["webscale-rl-run"]
+    assert "may have been submitted" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("how", HANDED_OVER)
+def test_a_name_that_others_may_have_is_not_cancelled_but_told(
+    how: str, by_name: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        HANDED_OVER[how](Job(KeyboardInterrupt()))
+    assert by_name == []
+    said = "webscale-rl: a job mine may have been submitted to TestedRunner; look there\n"
+    assert said in capsys.readouterr().err
+
+
+def test_a_runner_that_cancels_by_the_result_alone_is_named(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("pipelines.runners.RUNNERS", {"TestedRunner": Runner()})
+    with pytest.raises(KeyboardInterrupt):
+        submit.leave(Job(KeyboardInterrupt(), name=submit.job_of("run")), "run")
+    assert "a job webscale-rl-run may have been submitted to TestedRunner; look there" in capsys.readouterr().err
+
+
+def test_options_stay_as_they_are_so_that_each_round_has_a_name_of_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(submit, "build_qa", lambda pipeline, run: None)
+    options = PipelineOptions(["--runner=PortableRunner", "--job_endpoint=host:8099"])
+    before = options.get_all_options()
+    names = []
+    for run_id in ("One", "Two"):
+        run: Any = SimpleNamespace(facts=dataclasses.replace(facts(tmp_path), run_id=run_id))
+        pipeline = submit.pipeline_of(options, run)
+        names.append(pipeline.options.get_all_options()["job_name"])
+        pipeline.options.view_as(StandardOptions).runner = None  # as Beam does when it has the job
+    assert names == ["webscale-rl-one", "webscale-rl-two"]
+    assert options.get_all_options() == before
+
+
+def test_a_name_that_the_user_gives_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(submit, "build_qa", lambda pipeline, run: None)
+    run: Any = SimpleNamespace(facts=facts(tmp_path))
+    pipeline = submit.pipeline_of(PipelineOptions(["--job_name=nightly"]), run)
+    assert pipeline.options.get_all_options()["job_name"] == "nightly"
 
 
 @pytest.mark.usefixtures("tested")

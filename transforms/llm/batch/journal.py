@@ -34,6 +34,12 @@ IN_USE: Final = f"{BATCH}/in_use.json"
 """Names the process that changes the journal."""
 _STATE: Final = "batch.json"
 _RUN: Final = "run.json"
+
+
+class JournalError(ValueError):
+    """The journal cannot be read; one line that names the file and the remedy."""
+
+
 Status = Literal["ready", "sending", "sent", "collected", "failed"]
 """ready: not sent. sending: sent or not, a process died over it. sent: at the provider, or left to `vllm run-batch`.
 collected: its answers are in the cache. failed: the provider did not take it or lost it; its requests wait again."""
@@ -108,6 +114,20 @@ class Asked:
     characters: int = 0
 
 
+def _line(asked: Asked) -> bytes:
+    return json.dumps(dataclasses.asdict(asked)).encode("ascii") + b"\n"
+
+
+def _batch(path: str) -> Batch:
+    try:
+        return Batch(**read_json(path))
+    except (TypeError, json.JSONDecodeError) as error:
+        raise JournalError(
+            f"{path} is damaged, or another version of webscale-rl has written it ({error}); go on with that one, or"
+            f" delete {posixpath.dirname(path)}, whose answers are then asked for again"
+        ) from None
+
+
 _Place = tuple[str, str | None, str | None]
 
 
@@ -127,7 +147,7 @@ class _Part:
     def add(self, line: bytes, asked: Asked, expected_usd: float) -> None:
         self.expected_usd += expected_usd
         self.lines.append(line)
-        self.asked.append(json.dumps(dataclasses.asdict(asked)).encode("ascii") + b"\n")
+        self.asked.append(_line(asked))
         self._bytes += len(line)
 
 
@@ -169,7 +189,7 @@ class Journal:
 
     def batches(self) -> list[Batch]:
         """Return all batches, the oldest first."""
-        return [Batch(**read_json(path)) for path in list_files(f"{self.directory}/*.{_STATE}")]
+        return [_batch(path) for path in list_files(f"{self.directory}/*.{_STATE}")]
 
     def open(self) -> list[Batch]:
         """Return the batches whose requests may still be answered."""
@@ -199,6 +219,15 @@ class Journal:
     def taken(self) -> set[str]:
         """Return the keys of all requests that are under way."""
         return {asked.key for batch in self.open() for asked in self.asked(batch)}
+
+    def drop(self, keys: set[str]) -> None:
+        """Keep no answer to some requests, whatever a batch under way brings."""
+        for batch in self.open():
+            asked = list(self.asked(batch))
+            left = [each for each in asked if each.key not in keys]
+            if len(left) < len(asked):
+                with replacing(self.path(batch, "asked.jsonl")) as stream:
+                    stream.writelines(map(_line, left))
 
     def write_failures(self, batch: Batch, failures: Iterable[tuple[str, Failure]]) -> None:
         """Write down which requests of a batch came to nothing, and why."""
