@@ -36,6 +36,7 @@ setup(
             "apache-beam[gcp]>=2.77,<2.78",
             "google-cloud-storage>=3,<4",  # before 3 a write that fails leaves a part of the object
         ],
+        "math": ["math-verify>=0.9,<0.10"],  # for the symbolic tier of rewards/
         "redis": ["redis>=5.0.1,<8"],  # for --limiter
         "dev": [
             "build>=1.2",
@@ -45,6 +46,7 @@ setup(
             "google-cloud-storage>=3,<4",
             "grpcio-status",  # google-api-core warns without it
             "hypothesis>=6.100",
+            "math-verify>=0.9,<0.10",
             "mypy>=1.13",
             "pytest>=8.3",
             "pytest-timeout>=2.3",

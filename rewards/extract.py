@@ -1,0 +1,121 @@
+"""The final answer of a response: what it marks as such, otherwise what it says."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Final, NamedTuple
+
+MAX_CHARACTERS: Final = 32_768
+"""Longer responses, reasoning in <think> left out, score nothing: an answer that needs a book can be hidden in one."""
+
+READ_CHARACTERS: Final = 2_000
+"""Of a response that marks no answer and is longer, the last lines count alone: a whole page mentions too much."""
+
+_SHORT: Final = 6  # words of a line that may be an answer by itself
+
+_THINKING: Final = re.compile(r"\A\s*(?:<think(?:ing)?>)?(?:(?!</think).)*</think(?:ing)?>", re.DOTALL | re.IGNORECASE)
+_TAGS: Final = re.compile(r"<answer>(.*?)</answer>", re.DOTALL | re.IGNORECASE)
+_HASHES: Final = re.compile(r"^[ \t]*####[ \t]*(\S[^\n]*)$", re.MULTILINE)
+_LABEL: Final = re.compile(
+    r"(?:^|(?<=[.!?;:,] )|(?<=[*_]))(?:(?:so|thus|hence|therefore|then|and),? )?"
+    r"(?:the |my )?(?:(?:final|correct|short|right) )?answer(?:\*\*)?"
+    r"(?:\s*[:=](?:\*\*)?|\s+is:?)\s+(?=\S)",
+    re.MULTILINE | re.IGNORECASE,
+)
+_SENTENCE_END: Final = re.compile(r"(?<=[^\W\d_]{3})[.!?](?:\s|$)|(?<=\d)[.!?](?:\s+(?=[A-Z])|$)")
+
+
+class Extracted(NamedTuple):
+    """The text that is scored.
+
+    Attributes:
+      text: the answer, without emphasis around it.
+      others: what the same response marks as its answer elsewhere, in the same way.
+    """
+
+    text: str
+    others: tuple[str, ...]
+
+
+def extract(response: str) -> Extracted:
+    """Return the final answer of a response.
+
+    The first way of marking that the response uses counts: `\\boxed{...}`, `<answer>...</answer>`, `#### ...`,
+    "Answer: ..." or "the answer is ...". Of several answers that are marked alike the last is the text. A response
+    without any is its own answer; of a long one, the last line, with short ones before it.
+    """
+    text = without_thinking(response)
+    for sign, read in _MARKS:
+        if sign not in text:
+            continue
+        marked = [answer for answer in map(bare, read(text)) if answer]
+        if marked:
+            return Extracted(marked[-1], tuple(marked[:-1]))
+    text = text.strip()
+    if len(text) > READ_CHARACTERS:
+        text = _last_lines(text)
+    return Extracted(bare(text), ())
+
+
+def _last_lines(text: str) -> str:
+    """Return the last line, with the lines before it that are as short; nothing of a line that is too long itself."""
+    lines = [line.strip() for line in text[-READ_CHARACTERS:].splitlines()[1:] if line.strip()]
+    last = lines[-1:]
+    for line in reversed(lines[:-1]):
+        if len(line.split()) > _SHORT:
+            break
+        last.insert(0, line)
+    return "\n".join(last)
+
+
+def without_thinking(response: str) -> str:
+    """Return what follows the reasoning of a model that marks it with <think>."""
+    if "</think" not in response:
+        return response
+    return _THINKING.sub("", response, count=1)
+
+
+def _boxed(text: str) -> list[str]:
+    """Return the contents of each `\\boxed{...}`, braces balanced; one that never closes is none."""
+    found = []
+    start = text.find("\\boxed{")
+    while start != -1:
+        depth, place = 1, start + 7
+        while place < len(text) and depth:
+            depth += {"{": 1, "}": -1}.get(text[place], 0)
+            place += 1
+        if not depth:
+            found.append(text[start + 7 : place - 1])
+        start = text.find("\\boxed{", place)
+    return found
+
+
+def _labelled(text: str) -> list[str]:
+    text = text[-2 * READ_CHARACTERS :]
+    labels = list(_LABEL.finditer(text))
+    ends = [label.start() for label in labels[1:]] + [len(text)] * bool(labels)
+    lines = [text[label.end() : end].partition("\n")[0] for label, end in zip(labels, ends, strict=True)]
+    return [_SENTENCE_END.split(line, maxsplit=1)[0] for line in lines]
+
+
+_MARKS: Final[tuple[tuple[str, Callable[[str], list[str]]], ...]] = (
+    ("\\boxed{", _boxed),
+    ("</", _TAGS.findall),
+    ("####", _HASHES.findall),
+    ("nswer", _labelled),
+    ("NSWER", _labelled),
+)
+"""What a text must have for a way of marking, and what reads it."""
+
+
+def bare(text: str) -> str:
+    """Return a text without the space and the emphasis around it."""
+    text = text.strip()
+    if text[:1] not in ("*", "_", "`", '"', "$"):
+        return text
+    for mark in ("**", "__", "*", "`", '"', "$$", "$"):
+        if len(text) > 2 * len(mark) and text.startswith(mark) and text.endswith(mark):
+            inner = text[len(mark) : -len(mark)]
+            text = inner.strip() if mark not in inner else text
+    return text

@@ -1,0 +1,126 @@
+"""The score of a response: tier after tier, from what is certain to what is judged."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+from rewards import typed
+from rewards.expressions import expression
+from rewards.extract import MAX_CHARACTERS, READ_CHARACTERS, bare, extract, without_thinking
+from rewards.guards import to_the_grader
+from rewards.judging import Judge, judged
+from rewards.text import fold, stems_of, words, words_of
+
+
+class Verdict(NamedTuple):
+    """Whether a response is right.
+
+    Attributes:
+      score: 1.0 or 0.0.
+      tier: what decided. For it: "alias", "phrase", "name", "date", "number", "content", "part", "most", "boolean",
+        "choice", "expression", "symbolic", "judge". Against it also: "empty", "too_long", "echo", "to_the_grader",
+        "negated", "several_answers", and "none" where no rule found the ground truth.
+      extracted: the text that was scored.
+    """
+
+    score: float
+    tier: str
+    extracted: str
+
+
+_RULES: Final[dict[str, typed.Rule]] = {
+    "number": typed.number,
+    "date": typed.date,
+    "name": typed.name,
+    "phrase": typed.phrase,
+    "boolean": typed.boolean,
+    "choice": typed.choice,
+    "expression": expression,
+}
+
+
+def score(
+    question: str,
+    ground_truth: str,
+    response: str,
+    answer_type: str,
+    aliases: Sequence[str] = (),
+    judge: Judge | None = None,
+) -> Verdict:
+    """Score a response to a question.
+
+    Args:
+      question: the question.
+      ground_truth: the answer.
+      response: all that the policy wrote.
+      answer_type: number, date, name, phrase, boolean, choice or expression; which rule decides.
+      aliases: other ways to say the answer.
+      judge: a model, asked only where the rules say neither yes nor no (`rewards.judging`).
+
+    Returns:
+      The score, the tier that decided, and the text that it decided on.
+
+    Raises:
+      ValueError: the answer type is none of these, or the ground truth is empty.
+    """
+    if answer_type not in _RULES:
+        raise ValueError(f"answer_type is {answer_type!r}; use one of {', '.join(_RULES)}")
+    if not ground_truth.strip():
+        raise ValueError("ground_truth is empty: such a pair has no right answer, drop it")
+    answer = without_thinking(response).strip()
+    if len(answer) > MAX_CHARACTERS:
+        return Verdict(0.0, "too_long", "")
+    extracted = extract(answer)
+    text = extracted.text
+    if len(text) > READ_CHARACTERS:
+        return Verdict(0.0, "too_long", "")
+    references = (ground_truth, *filter(str.strip, aliases))
+    if any(_same(other, answer_type) != _same(text, answer_type) for other in extracted.others):
+        return Verdict(0.0, "several_answers", text)
+    if len(text) <= max(map(len, references)) + _SPREAD and _same(text, answer_type) in {
+        _same(bare(reference), answer_type) for reference in references
+    }:
+        return Verdict(1.0, "alias", text)
+    text, said = _without_question(text, question)
+    if said:
+        return Verdict(0.0, said, text)
+    ruling = _RULES[answer_type](typed.Case(question, references, text))
+    if (ruling is None or ruling.right) and to_the_grader(text):
+        return Verdict(0.0, "to_the_grader", text)
+    if ruling is not None:
+        return Verdict(float(ruling.right), ruling.tier, text)
+    if judge is not None and judged(judge, question, references, text):
+        return Verdict(1.0, "judge", text)
+    return Verdict(0.0, "judge" if judge is not None else "none", text)
+
+
+_SPREAD: Final = 20  # characters that an answer may have beyond those of a reference, and still be the same
+
+
+@functools.lru_cache(maxsize=16384)
+def _same(text: str, answer_type: str) -> str:
+    """Return what two texts share that are the same answer: their words, or their signs where these count."""
+    plain = " ".join(fold(text).split())
+    if answer_type == "expression":
+        return plain
+    if answer_type in ("number", "boolean", "choice") or not plain.isascii() or any(sign in plain for sign in _SIGNS):
+        return plain.casefold().strip(" .")
+    return " ".join(words_of(plain)) or plain
+
+
+_SIGNS: Final = "%$+#=<>^*/\\~&@"
+
+
+def _without_question(text: str, question: str) -> tuple[str, str]:
+    """Return a text without the question before it, and why it is no answer, if so: "empty" or "echo"."""
+    if not any(map(str.isalnum, text)):
+        return (text, "empty") if len(text) > 3 or not text.strip(" .,;:!?-_'\"()[]") else (text, "")
+    if question and text.lower().startswith(question.lower().rstrip(" ?")):
+        rest = text[len(question.rstrip(" ?")) :].lstrip(" ?:-\n\"'")
+        return rest, "" if words(rest) else "echo"
+    repeats = (
+        abs(len(text) - len(question)) < 10 and len(stems_of(question)) > 2 and stems_of(text) == stems_of(question)
+    )
+    return text, "echo" if repeats else ""

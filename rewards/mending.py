@@ -1,0 +1,58 @@
+"""Responses whose mark-up was stripped with what kept words apart."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Final
+
+from rewards.text import fold, words
+
+_NOTES: Final = re.compile(
+    r"\[\d{1,2}\]|[\u00b9\u00b2\u00b3\u2070\u2074-\u2079]+"
+    r"|(?<=[^\W\d_]{2})\d{1,3}(?=[.,;:\s]|$)"  # "Boston12."
+    r"|(?<=\b[12]\d{3})\d{1,3}(?=\.?\s*$|[.,;]\s|\.\s)"  # "in 20201."
+    r"|(?<=,\d{3})\d{1,2}(?=\.?\s*$|[.,;]\s|\.\s)"
+)
+_NOTED: Final = re.compile(
+    r"\d(?:(?<=[^\W\d_]{2}\d)|(?<=\d{5})|(?<=,\d{4}))|\[\d|[\u00b9\u00b2\u00b3\u2070\u2074-\u2079]"
+)
+_GLUE: Final = re.compile(r"[A-Z](?<=[a-z,.;\u201d\u2019].)|[$\u00a3\u20ac](?<=[^\W\d_].)")
+_DETACHED: Final = re.compile(r"\. (?:(?<=\d. )\d| )")
+_SPACED: Final = re.compile(r"(?<![\d.,])(\d{1,3})\. (?=\d)|(\b[A-Za-z]\.) {2,}")
+_HEADS: Final = frozenset(("", *"the by is in was of and called for at on from to as".split()))
+_TAILS: Final = frozenset(("", *"in for and were was from of at on is to who with that as by during".split()))
+_GLUED: Final = 5  # letters of a reference that is looked for inside of a longer word
+_NO_WORD: Final = re.compile(r"[^0-9a-z]+")
+
+
+def glued(references: Sequence[str], text: str) -> bool:
+    """Return whether a text that lost its emphasis has a reference written onto function words ("byHugo Weavingin")."""
+    plain = f" {_NO_WORD.sub(' ', fold(text).lower())} "
+    for reference in references:
+        wanted = " ".join(words(reference))
+        if len(wanted) < _GLUED or any(map(str.isdigit, wanted)):
+            continue
+        start = plain.find(wanted)
+        while start != -1:
+            end = start + len(wanted)
+            head, tail = plain[plain.rfind(" ", 0, start) + 1 : start], plain[end : plain.find(" ", end)]
+            if head in _HEADS and tail in _TAILS:
+                return True
+            start = plain.find(wanted, start + 1)
+    return False
+
+
+def mended(text: str) -> list[str]:
+    """Return a text as it may have been before its mark-up was lost, without changes that change nothing.
+
+    Where footnote marks were stripped, "Boston12" was "Boston" with two notes and "in 20201." a year with one; where
+    emphasis was, "isHercules" was two words; and some detokenizers leave "22. 7" for "22.7".
+    """
+    noteless = _NOTES.sub("", text) if _NOTED.search(text) else text
+    spaced = _SPACED.sub(_respaced, noteless) if _DETACHED.search(noteless) else noteless
+    return [other for other in dict.fromkeys((spaced, _GLUE.sub(r" \g<0>", spaced))) if other != text]
+
+
+def _respaced(match: re.Match[str]) -> str:
+    return f"{match[1]}." if match[1] else f"{match[2]} "

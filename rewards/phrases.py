@@ -1,0 +1,310 @@
+"""Whether a response says a reference: in its words, as a date or a name, or in content words that stand together."""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Callable, Collection, Iterator, Sequence
+from fractions import Fraction
+from typing import Any, Final, Generic, TypeVar
+
+from rewards.dates import Date, dates, only_dates
+from rewards.names import REGION, Name, name_of, spans_of, titled
+from rewards.quantities import PLAIN, Quantity, counted, quantities, readable
+from rewards.text import ARTICLES, FUNCTION_WORDS, content, fold, stem, words, words_of
+
+_T = TypeVar("_T")
+
+
+class once(Generic[_T]):
+    """What `functools.cached_property` is from Python 3.12 on; until then its lock costs more than what is kept."""
+
+    def __init__(self, compute: Callable[[Any], _T]) -> None:
+        self.compute = compute
+        self.name = compute.__name__
+
+    def __get__(self, owner: Any, kind: type | None = None) -> _T:
+        value: _T = self.compute(owner)
+        owner.__dict__[self.name] = value
+        return value
+
+
+class _Words:
+    """A text in words, taken apart as far as a rule asks: most are decided by the first look."""
+
+    def __init__(self, text: str, said: Sequence[str]) -> None:
+        self.text = text
+        self.words = said
+        self.spoken = f" {' '.join(said)} "
+
+    @once
+    def stems(self) -> list[str]:
+        """The words without endings."""
+        return list(map(stem, self.words))
+
+    @once
+    def joined(self) -> str:
+        """The stems in one string, with a space on both sides."""
+        return f" {' '.join(self.stems)} "
+
+    @once
+    def content(self) -> frozenset[str]:
+        return frozenset(content(self.stems)) if self.stems else frozenset()
+
+
+class Reference(_Words):
+    """A reference, or a variant of it, as it is looked for."""
+
+    @once
+    def name(self) -> Name | None:
+        """The name of a person that it consists of."""
+        return name_of(self.text)
+
+    @once
+    def dates(self) -> list[Date]:
+        """The dates that it consists of."""
+        return only_dates(self.words)
+
+    @once
+    def quantity(self) -> Quantity | None:
+        """The quantity that it consists of, where that has a unit."""
+        if not any(map(str.isdigit, self.text)):
+            return None
+        quantity = counted(self.text)
+        return quantity if quantity is not None and (quantity.kind, quantity.size) != PLAIN else None
+
+    @once
+    def proper(self) -> bool:
+        """Whether it has a capital, so that each of its words counts."""
+        return self.text != self.text.lower()
+
+    @once
+    def compound(self) -> str:
+        """Its two words written as one, or its one; nothing where it is longer or short."""
+        joined = "".join(self.stems)
+        return joined if len(self.stems) <= 2 and len(joined) >= _COMPOUND and joined.isalpha() else ""
+
+
+_COMPOUND: Final = 7  # letters
+
+
+class Text(_Words):
+    """A response."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text, words(text))
+
+    @once
+    def known(self) -> frozenset[str]:
+        return frozenset(self.stems)
+
+    @once
+    def compounds(self) -> frozenset[str]:
+        """Its words, and each two neighbours written as one: "minigame", "mini-game"."""
+        return self.known.union(map("".join, zip(self.stems, self.stems[1:], strict=False)))
+
+    @once
+    def _dated(self) -> tuple[list[Date], list[int]]:
+        return dates(self.words)
+
+    @property
+    def dates(self) -> list[Date]:
+        return self._dated[0]
+
+    @once
+    def undated(self) -> frozenset[str]:
+        """Its words but for those of dates: a number is no day of a month."""
+        return frozenset(word for word, used in zip(self.words, self._dated[1], strict=True) if not used)
+
+    @once
+    def quantities(self) -> list[Quantity]:
+        return [found.quantity for found in quantities(readable(self.text))]
+
+
+_COUNTRIES: Final = (
+    ("United Kingdom", "Great Britain", "Britain", "UK"),
+    ("United States", "United States of America", "USA", "America"),
+)
+_ARTICLE: Final = re.compile(r"^[Tt]he ")
+_BRACKETS: Final = re.compile(r"\s*[(\[][^()\[\]]*[)\]]")
+
+
+@functools.lru_cache(maxsize=16384)
+def prepare(reference: str) -> tuple[Reference, ...]:
+    """Return a reference and its variants; none when it has no word."""
+    variants = dict.fromkeys(_variants(reference))
+    return tuple(Reference(variant, found) for variant in variants if (found := words_of(variant)))
+
+
+@functools.lru_cache(maxsize=16384)
+def prepare_all(references: tuple[str, ...]) -> tuple[Reference, ...]:
+    """Return all references with their variants, as `prepare` makes them."""
+    return tuple(prepared for reference in references for prepared in prepare(reference))
+
+
+def _variants(reference: str) -> Iterator[str]:
+    """Yield a reference, itself without what stands in brackets, without titles before a name."""
+    yield reference
+    short = _BRACKETS.sub("", reference).strip() if "(" in reference or "[" in reference else reference
+    if short:
+        yield short
+    if "," in reference:
+        place = REGION.sub("", reference).strip(" .")
+        if place and place != reference:
+            yield place
+    for names in _COUNTRIES:
+        if _ARTICLE.sub("", reference) in names:
+            yield from names
+    parts = fold(short or reference).split()
+    tail = len(parts)
+    while tail and parts[tail - 1][0].isupper():
+        tail -= 1
+    before = [part.lower() for part in parts[:tail]]
+    if 0 < tail < len(parts) and before[-1] not in _SMALL_WORDS and not _tells(before):
+        yield " ".join(parts[tail:])
+
+
+def _tells(before: Sequence[str]) -> bool:
+    return any(part in _TELLING or part.startswith(_DIRECTIONS) or not part.isalpha() for part in before)
+
+
+_SMALL_WORDS: Final = FUNCTION_WORDS | ARTICLES
+_DIRECTIONS: Final = ("north", "south", "east", "west", "non", "anti", "un")
+_TELLING: Final = frozenset(
+    "of central early late mid first last end beginning before after former not no against and or upper lower ancient "
+    "modern medieval greater son daughter wife husband mother father brother sister".split()
+)
+"""What tells one thing from another before a name, where other words describe it: "the British band Argent"."""
+
+
+_LOOSE: Final = 6  # words that may stand between those of a reference
+_SHORT: Final = 6  # words of a response that gives nothing but an answer
+
+
+_SHARE: Final = 0.6  # of the telling words of a reference of three, in prose
+_SHARE_OF_MANY: Final = 0.5  # of four and more
+_CONTRASTS: Final = frozenset(
+    stem(word)
+    for word in (
+        "left right upper lower inner outer top bottom front back high low higher highest lowest north south east west "
+        "northern southern eastern western early late first last before after old new male female positive negative "
+        "increase decrease more less most least primary secondary internal external maximum minimum hot cold "
+        "long short "
+        "large small major minor active passive public private direct indirect no not non anti above below "
+        "inside outside "
+        "anterior posterior"
+    ).split()
+)
+"""Words that stand for their opposite's absence: no reference is said without them."""
+
+
+def find(references: Sequence[Reference], text: Text, asked: Collection[str] = ()) -> str | None:
+    """Return the tier that finds one of the references in a text, or None when none is there.
+
+    words: the words of a reference, one after the other.
+    date: all its dates, at its precision; not where a finer reference contradicts the response.
+    name: the family name and one that may be the given name, before it.
+    content: the words that carry its content, near each other, but for those that the question has.
+    number: a quantity with its unit, also where the reference says more ("20-year period").
+    most: prose that has most of the telling words of a description together, with all numbers and contrasts.
+    part: a short response that has only words of the reference: a family name, or the noun that it ends with.
+
+    Args:
+      references: the references and their variants.
+      text: the response.
+      asked: the stems of the question.
+    """
+    for reference in references:
+        if reference.spoken in text.spoken and not _misread(reference, references, text):
+            return "words"
+    for reference in references:
+        if reference.joined in text.joined and not _misread(reference, references, text):
+            return "words"
+    for reference in references:
+        if reference.dates:
+            said = all(any(one.includes(date) for one in text.dates) for date in reference.dates)
+            if said and not _more_precisely_wrong(references, text):
+                return "date"
+        elif reference.name is not None and (
+            spans_of(reference.name, text.words) or titled(reference.name, text.words)
+        ):
+            return "name"
+        elif reference.quantity is not None and any(reference.quantity.is_(said) for said in text.quantities):
+            return "number"
+    for reference in references:
+        if not reference.dates and (tier := _content_tier(reference, text, asked)):
+            return tier
+    run = "".join(text.stems)
+    written = [reference.compound for reference in references if reference.compound and reference.compound in run]
+    return "words" if written and not text.compounds.isdisjoint(written) else None
+
+
+def _misread(reference: Reference, references: Sequence[Reference], text: Text) -> bool:
+    """Return whether a text has the words of a reference only as a part of something else."""
+    if reference.dates:
+        return _more_precisely_wrong(references, text)
+    if len(reference.stems) > 1 or not reference.stems[0].isdecimal():
+        return False
+    if "percent" in text.known:
+        value = Fraction(reference.stems[0])
+        return not any((said.kind, said.size) == PLAIN and value in (said.low, said.high) for said in text.quantities)
+    return reference.stems[0] not in text.undated
+
+
+def _more_precisely_wrong(references: Sequence[Reference], text: Text) -> bool:
+    """Return whether a response to "April 2016" or "2016" says "5 May 2016": what it adds is contradicted."""
+    fine = [date for reference in references for date in reference.dates if date.month and date.year]
+    said = [date for date in text.dates if date.month and any(date.year == known.year for known in fine)]
+    return bool(said) and not any(date.agrees(known) for date in said for known in fine)
+
+
+def _content_tier(reference: Reference, text: Text, asked: Collection[str]) -> str | None:
+    if len(reference.stems) == 1:
+        return None  # a word is there or not
+    telling = reference.content.difference(asked)
+    shared = telling & text.known
+    if not shared:
+        return None
+    missing = telling - shared
+    if not missing:
+        return "content" if _together(shared, text.stems) else None
+    if len(text.words) <= _SHORT and text.content <= reference.content:
+        return "part" if _names_it(reference, text) and _CONTRASTS.isdisjoint(missing) else None
+    if (
+        len(text.words) <= _SHORT
+        or reference.proper
+        or any(word[0].isdigit() or word in _CONTRASTS for word in missing)
+    ):
+        return None
+    enough = len(telling) >= 3 and len(shared) >= (_SHARE if len(telling) == 3 else _SHARE_OF_MANY) * len(telling)
+    return "most" if enough and _together(shared, text.stems) else None
+
+
+def _names_it(reference: Reference, text: Text) -> bool:
+    """Return whether a part of a reference is enough: the family name of a person, or the noun that it ends with."""
+    if reference.name is not None:
+        return text.words[-1] == reference.name.family
+    return not reference.proper and text.stems[-1] == reference.stems[-1] and not reference.stems[-1][0].isdigit()
+
+
+def _together(wanted: Collection[str], stems: Sequence[str]) -> bool:
+    """Return whether some stretch of a text has all of the wanted words, and at most `_LOOSE` others."""
+    places = [(place, word) for place, word in enumerate(stems) if word in wanted]
+    for index, (start, _) in enumerate(places):
+        seen: set[str] = set()
+        for place, word in places[index:]:
+            if place - start >= len(wanted) + _LOOSE:
+                break
+            seen.add(word)
+        if len(seen) == len(wanted):
+            return True
+    return False
+
+
+def may_hide(references: Sequence[Reference], text: str) -> bool:
+    """Return whether a text has half of the telling words of a reference, if inside of others; numbers always count."""
+    lower = fold(text).lower()
+    return any(
+        2 * sum(word in lower or word[0].isdigit() for word in reference.content) >= len(reference.content)
+        for reference in references
+    )

@@ -1,0 +1,286 @@
+"""Numbers with their units: grouped, spelled, scientific, per cent, ranges, and what is equal to what."""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import re
+from fractions import Fraction
+from typing import Final, NamedTuple
+
+from rewards.text import CARDINALS, SCALES, fold, words
+
+_UNITS: Final = """
+length 0.001 mm millimeter millimeters millimetre millimetres
+length 0.01 cm centimeter centimeters centimetre centimetres
+length 1 m meter meters metre metres
+length 1000 km kms kilometer kilometers kilometre kilometres
+length 0.0254 inch inches
+length 0.3048 ft foot feet
+length 0.9144 yd yard yards
+length 1609.344 mi mile miles
+length 1e-6 um micrometer micrometers micron microns
+length 1e-9 nm nanometer nanometers nanometre nanometres
+mass 1e-6 mg milligram milligrams
+mass 0.001 g gram grams gramme grammes
+mass 1 kg kgs kilogram kilograms
+mass 1000 tonne tonnes
+mass 0.45359237 lb lbs pound pounds
+mass 0.028349523125 oz ounce ounces
+time 0.001 ms millisecond milliseconds
+time 1 s sec secs second seconds
+time 60 min mins minute minutes
+time 3600 h hr hrs hour hours
+time 86400 day days
+time 604800 week weeks
+month 1 month months
+month 12 yr yrs year years
+month 120 decade decades
+month 1200 century centuries
+volume 0.001 ml milliliter milliliters millilitre millilitres
+volume 1 l liter liters litre litres
+volume 3.785411784 gal gallon gallons
+area 1 hectare hectares ha
+area 0.40468564224 acre acres
+speed 5/18 km/h kph kmh
+speed 0.44704 mph
+speed 1 m/s
+data 1 bit bits
+data 8 byte bytes
+data 8e3 kb
+data 8e6 mb
+data 8e9 gb
+data 8e12 tb
+rate 1e3 kbps kbit/s
+rate 1e6 mbps mbit/s
+rate 1e9 gbps gbit/s
+frequency 1 hz hertz
+frequency 1e3 khz
+frequency 1e6 mhz
+frequency 1e9 ghz
+energy 1 j joule joules
+energy 1e3 kj
+energy 4184 kcal kilocalorie kilocalories
+power 1 w watt watts
+power 1e3 kw kilowatt kilowatts
+power 1e6 mw megawatt megawatts
+voltage 1 v volt volts
+current 1 a amp amps ampere amperes
+temperature 1 kelvin kelvins
+celsius 1 \u00b0c c celsius
+fahrenheit 1 \u00b0f f fahrenheit
+angle 1 \u00b0 degree degrees deg
+dollar 1 $ dollar dollars usd
+dollar 0.01 cent cents
+euro 1 \u20ac euro euros eur
+sterling 1 \u00a3 gbp
+yen 1 \u00a5 yen jpy
+rupee 1 \u20b9 rupee rupees inr
+plain 0.01 % percent percentage
+"""
+
+_UNIT: Final = {
+    name: (kind, Fraction(factor))
+    for kind, factor, *names in (line.split() for line in _UNITS.strip().splitlines())
+    for name in names
+}
+"""The kind of a unit, and how many of the kind's own unit it is. Per cent is a plain number's hundredth."""
+
+PLAIN: Final = ("plain", Fraction(1))
+_TELLING: Final = 3  # digits that a rounded number has at least; "0.1" stands for itself alone
+MOST: Final = 50
+"""Numbers of a text that are read: nobody answers with more."""
+
+_COUNTED: Final = 3  # words that say what is counted
+_LONGEST: Final = 60  # digits of a number that is read, and with it the work
+_LARGEST: Final = 300  # power of ten that is read
+
+_NUMBER: Final = re.compile(
+    r"(?<![\w.\u200b-\u200f\u2060\ufeff])(?P<money>[$\u20ac\u00a3\u00a5\u20b9]\s?)?(?P<sign>[-+](?=[0-9.$]))?(?P<cash>[$\u20ac\u00a3])?"
+    r"(?P<digits>[0-9]{1,3}(?:,[0-9]{2,3})*,[0-9]{3}(?:\.[0-9]+)?|[0-9]+(?:\.[0-9]+)?|\.[0-9]+)"
+    r"(?!\.?[0-9]|[\u0300-\u036f\u200b-\u200f\u2060\ufeff])"
+    r"(?:\s?/\s?(?P<under>[0-9]+)(?![0-9/]))?(?:\s?(?:\^|\*\*)\s?\{?\(?(?P<raised>[-+]?[0-9]+)\)?\}?)?"
+    r"(?:\s*(?:x|\*|\\times|\\cdot|\u00b7)\s*10\s*(?:\^|\*\*)\s*\{?\(?(?P<power>[-+]?[0-9]+)\)?\}?"
+    r"|e(?P<exponent>[-+]?[0-9]+))?"
+)
+_TAIL: Final = re.compile(r"[\s-]*(?P<scale>hundred|thousand|million|billion|trillion)?\b", re.IGNORECASE)
+_DEGREES: Final = re.compile(r"[\s-]*degrees? (celsius|fahrenheit|[cf]\b)")
+_AFTER: Final = re.compile(r"[\s-]*(?:\\?(%|per cent\b)|(\u00b0 ?[cf]?(?![a-z])|[a-z]+/[a-z]+(?![a-z])|[a-z]+))")
+_WORDS: Final = "|".join([*CARDINALS, *SCALES])
+_SPELLED: Final = re.compile(
+    rf"\b(?:{'|'.join(CARDINALS)}|(?<![\d.] )(?:{'|'.join(SCALES)}))(?:(?:\s+and)?[\s-]+(?:{_WORDS}))*\b(?!\s+of\b)"
+)
+_RANGE: Final = re.compile(r"\s*(?:-|to|and|through|until)\s*$")
+_ABOUT: Final = re.compile(
+    r"^\W*(?:(?:about|around|approximately|approx\.?|roughly|nearly|almost|some|circa|exactly|just|over|under"
+    r"|up to|between"
+    r"|from|at least|at most|more than|less than|the|an?|~|\u2248)\s*)*$"
+)
+
+
+class Quantity(NamedTuple):
+    """A number, or both ends of a range, in the base unit of its kind.
+
+    Attributes:
+      low: the value, or where the range begins.
+      high: the value again, or where the range ends.
+      kind: "plain" or what is measured ("length", "dollar").
+      size: how many base units the written unit is.
+      slack: half a unit of the last decimal of a number that may be a rounded one; 0 otherwise.
+    """
+
+    low: Fraction
+    high: Fraction
+    kind: str
+    size: Fraction
+    slack: Fraction
+
+    def is_(self, other: Quantity, question: str = "") -> bool:
+        """Return whether a response's quantity (`other`) is this one, at the precision of this one.
+
+        A fraction that no decimal gives exactly ("1/3") takes the decimal's precision, three digits at least. A unit
+        may be left out on one side when the question names it.
+        """
+        if (self.kind, self.size) == PLAIN and (other.kind, other.size) != PLAIN and names_unit(question, other.kind):
+            other = other.bare()
+        elif (other.kind, other.size) == PLAIN and (self.kind, self.size) != PLAIN and names_unit(question, self.kind):
+            return self.bare().is_(other)
+        slack = other.slack if _endless(self) else self.slack
+        return self.kind == other.kind and all(
+            abs(mine - theirs) <= slack for mine, theirs in ((self.low, other.low), (self.high, other.high))
+        )
+
+    def bare(self) -> Quantity:
+        """Return the quantity without its unit, as it was written."""
+        return Quantity(self.low / self.size, self.high / self.size, *PLAIN, self.slack / self.size)
+
+
+def _endless(quantity: Quantity) -> bool:
+    rest = quantity.low.denominator
+    for factor in (2, 5):
+        while rest % factor == 0:
+            rest //= factor
+    return rest != 1 and quantity.size == 1
+
+
+class Found(NamedTuple):
+    """A quantity, and where its text begins and ends."""
+
+    quantity: Quantity
+    start: int
+    end: int
+
+
+def readable(text: str) -> str:
+    """Return a text as numbers are looked for in it: folded, small letters, spelled numbers in digits."""
+    lower = fold(text).lower().replace("{,}", ",").replace("\\$", "$").replace("\\,", " ")
+    return _SPELLED.sub(lambda match: "".join(words(match[0])) if _one_number(match[0]) else match[0], lower)
+
+
+def _one_number(text: str) -> bool:
+    return len(words(text)) == 1
+
+
+def quantities(text: str, most: int = MOST) -> list[Found]:
+    """Return the first quantities of a `readable` text, in its order; a range is one."""
+    found: list[Found] = []
+    for match in itertools.islice(_NUMBER.finditer(text), most):
+        one = _quantity(match, text)
+        if one is None:
+            continue
+        previous = found[-1] if found else None
+        between = text[previous.end : one.start] if previous else ""
+        if previous and _RANGE.fullmatch(between) and _is_range(text, previous, between, one):
+            found[-1] = _joined(previous, one)
+        else:
+            found.append(one)
+    return found
+
+
+def _quantity(match: re.Match[str], text: str) -> Found | None:
+    digits, under = match["digits"].replace(",", ""), match["under"] or "1"
+    power, raised = match["power"] or match["exponent"] or "0", match["raised"] or "1"
+    if len(digits) > _LONGEST or len(under) > _LONGEST or not int(under) or max(len(power), len(raised)) > 4:
+        return None
+    if abs(int(power)) > _LARGEST or abs(int(raised)) * len(digits) > _LARGEST:
+        return None
+    value = Fraction(digits) / int(under)
+    if int(raised) != 1:
+        if not value:
+            return None
+        value **= int(raised)
+    decimals = len(digits.partition(".")[2])
+    rounded = decimals and len(digits.replace(".", "").lstrip("0")) >= _TELLING
+    step = Fraction(1, 2 * 10**decimals) if rounded else Fraction(0)
+    factor = Fraction(10) ** int(power)
+    tail = _TAIL.match(text, match.end())
+    end = match.end()
+    if tail and tail["scale"]:
+        factor *= SCALES[tail["scale"].lower()]
+        end = tail.end()
+    (kind, size), end = _unit_at(match, text, end)
+    value *= (-1 if match["sign"] == "-" else 1) * factor * size
+    return Found(Quantity(value, value, kind, size, step * factor * size), match.start(), end)
+
+
+def _unit_at(match: re.Match[str], text: str, end: int) -> tuple[tuple[str, Fraction], int]:
+    money = (match["money"] or match["cash"] or "").strip()
+    if money:
+        return _UNIT[money], end
+    after = _AFTER.match(text, end)
+    if after:
+        name = (after[1] or after[2]).replace(" ", "").replace("percent", "%")
+        scale = _DEGREES.match(text, end)
+        if scale:
+            return _UNIT[scale[1]], scale.end()
+        # "5 a day": one letter is a unit when nothing else follows.
+        if name in _UNIT and (len(name) > 1 or name == "%" or not re.match(r"\s*\w", text[after.end() :])):
+            return _UNIT[name], after.end()
+    return PLAIN, end
+
+
+def _is_range(text: str, previous: Found, between: str, one: Found) -> bool:
+    if previous.quantity.low != previous.quantity.high:
+        return False
+    if "and" in between:
+        return bool(re.search(r"\bbetween\s*$", text[: previous.start]))
+    return previous.quantity.low < one.quantity.low or one.quantity.kind != "plain"
+
+
+def _joined(previous: Found, one: Found) -> Found:
+    low, high = previous.quantity, one.quantity
+    if (low.kind, low.size) == PLAIN:  # "5 to 10 km"
+        low = Quantity(low.low * high.size, low.high * high.size, high.kind, high.size, low.slack * high.size)
+    joined = Quantity(low.low, high.high, high.kind, high.size, max(low.slack, high.slack))
+    return Found(joined, previous.start, one.end)
+
+
+@functools.lru_cache(maxsize=16384)
+def only_quantity(text: str) -> Quantity | None:
+    """Return the quantity that a text consists of, an "about" before it or not; None when it says anything else."""
+    quantity, rest = _split(text)
+    return quantity if not rest else None
+
+
+@functools.lru_cache(maxsize=16384)
+def counted(text: str) -> Quantity | None:
+    """Return the one quantity of a text that may say what it counts ("7 seasons"); None for any other text."""
+    quantity, rest = _split(text)
+    return quantity if len(rest.split()) <= _COUNTED and not any(map(str.isdigit, rest)) else None
+
+
+def _split(text: str) -> tuple[Quantity | None, str]:
+    lower = readable(text).strip(" .*")
+    if len(lower) > 2 and lower[0] == lower[-1] == "$":
+        lower = lower[1:-1]
+    found = quantities(lower, 3)
+    if len(found) != 1 or not _ABOUT.fullmatch(lower[: found[0].start]):
+        return None, ""
+    return found[0].quantity, lower[found[0].end :].strip(" .,;:!?)*")
+
+
+def names_unit(text: str, kind: str) -> bool:
+    """Return whether a text, such as a question, names a unit of a kind; for plain numbers, per cent."""
+    return any(
+        _UNIT.get(word, ("",))[0] == kind for word in re.findall(r"[a-z/]+|[%$\u20ac\u00a3\u00b0]", fold(text).lower())
+    )
