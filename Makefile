@@ -11,7 +11,7 @@ FLINK_CRD := org.apache.flink:flink-kubernetes-operator-api:1.10.0
 FLINK_CRD_SHA256 := b1f44814e17514fa8395c61b329a3ee9087123a5bda5b21fe1a495d5182c30b6
 SOURCES := schemas prompts rewards transforms pipelines tests bench examples deploy setup.py
 
-.PHONY: .venv demo test test-runners check parity test-deploy wheel bench local-model lock clean
+.PHONY: .venv demo test test-runners tools check parity test-deploy wheel bench local-model lock clean
 
 demo: $(STAMP)
 	$(BIN)/webscale-rl run --input 'examples/corpus/*.parquet' --output demo-output --overwrite
@@ -21,9 +21,11 @@ test: $(STAMP)
 
 # Real runners on this machine: downloads them once (some four minutes), then runs jobs on each (some eight). Takes 2,000
 # documents of a real corpus too when WEBSCALE_RL_RUNNERS_CORPUS names Parquet files. Needs Java, Maven, Go and Redis.
-test-runners: $(STAMP)
-	$(BIN)/python -m tests.runners.prepare
+test-runners: tools
 	$(BIN)/pytest tests/runners
+
+tools: $(STAMP)
+	$(BIN)/python -m tests.runners.prepare
 
 check: $(STAMP)
 	$(BIN)/ruff check $(SOURCES)
