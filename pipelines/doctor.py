@@ -16,18 +16,18 @@ from apache_beam.options.pipeline_options import GoogleCloudOptions, PipelineOpt
 from apache_beam.runners.runner import PipelineState
 
 from pipelines.failures import told
+from pipelines.inputs import check_filters, prompts_of
 from pipelines.models import settings_of
 from pipelines.options import Parser, add_run_flags, input_files, read_run
 from pipelines.reach import reach
-from pipelines.run import check_filters, prompts_of
-from pipelines.runners import LOCAL_RUNNER, Given, runner_of, with_defaults
+from pipelines.runners import LOCAL_RUNNER, cancelled, with_defaults
 from pipelines.submit import empty_pipeline
 from pipelines.workers import check_limiter
 from schemas.config import RunConfig
 from transforms.files import open_parquet
 from transforms.llm.failures import mask
 from transforms.llm.preflight import check_models
-from transforms.storage import check_mark, marked, probe
+from transforms.probe import check_mark, marked, probe
 from transforms.versions import Versions, check_versions, versions_here
 
 LIMIT_S: Final = 7.0
@@ -175,12 +175,12 @@ def _runner(options: PipelineOptions, places: Sequence[str]) -> str:
                 result.wait_until_finish()  # which has the words of a failure
                 return f"{name} ended a job in {time.monotonic() - began:.1f} s; its workers have {versions}"
         except BaseException:
-            _cancel(given, job, result)
+            cancelled(given, job, result)
             raise
-        cancelled = _cancel(given, job, result)
+        gone = cancelled(given, job, result)
     raise Unsure(
         f"{name} took a job and had not ended it after {JOB_LIMIT_S:g} s, so nothing is known of its workers; see there"
-        f" whether they are only starting{'' if cancelled else f', and cancel {job}'}"
+        f" whether they are only starting{'' if gone else f', and cancel {job}'}"
     )
 
 
@@ -191,15 +191,6 @@ def _ends(result: Any) -> bool:
         if time.monotonic() > deadline:
             return False
         time.sleep(_LOOK_S)
-    return True
-
-
-def _cancel(given: Given, job: str, result: Any) -> bool:
-    """Cancel a job, and return whether that was done."""
-    try:
-        runner_of(given).cancel(given, job, result)
-    except Exception:
-        return False
     return True
 
 

@@ -7,8 +7,8 @@ from typing import Final
 
 from pydantic import JsonValue
 
+from pipelines.inputs import plan_of
 from pipelines.options import UsageError
-from pipelines.run import plan_of
 from schemas.catalog import Asked, Catalog
 from schemas.config import MODEL_STAGES, RunConfig
 from transforms.catalog import Part

@@ -11,6 +11,7 @@ from apache_beam.options.pipeline_options import PipelineOptions
 
 from pipelines.due import Due, Listed, due_files, heirs_of_superseded
 from pipelines.ending import DONE
+from pipelines.inputs import NothingReadableError, fingerprints, prompts_of
 from pipelines.options import (
     Parser,
     RunOptions,
@@ -24,7 +25,7 @@ from pipelines.options import (
 )
 from pipelines.redo import check_settings
 from pipelines.roots import carry, check_root, clear, locked, opened, run_directory, told
-from pipelines.run import NothingReadableError, fingerprints, new_run_id, prompts_of, redacted, run
+from pipelines.run import new_run_id, redacted, run
 from pipelines.rundir import deciding
 from pipelines.takedown import read_ids, remember, sweep
 from schemas.catalog import Catalog

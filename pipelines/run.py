@@ -17,13 +17,13 @@ from pipelines.batch import answered
 from pipelines.batch_checks import check_batches, check_no_batches
 from pipelines.doors import Run
 from pipelines.ending import DONE, report
+from pipelines.inputs import check_filters, fingerprints, plan_of, prompts_of
 from pipelines.models import check_budget, prices_of, settings_of
-from pipelines.options import RunOptions, UsageError, input_files
+from pipelines.options import RunOptions, UsageError
 from pipelines.progress import Outlook
 from pipelines.reach import reach
 from pipelines.rundir import (
     IN_USE,
-    check_apart,
     check_outside_roots,
     check_run,
     check_state,
@@ -42,16 +42,14 @@ from pipelines.workers import (
     work_is_here,
     worker_processes,
 )
-from prompts import PromptFiles, PromptSet, load_prompts
-from schemas.answers import Calls, Stage, task_of
-from schemas.config import DOCUMENT_STAGES, MODEL_STAGES, RunConfig
+from prompts import PromptSet
+from schemas.answers import Calls, Stage
+from schemas.config import RunConfig
 from schemas.counts import stages_until
 from schemas.elements import CorpusPlan
 from transforms.catalog import CatalogError, Part
 from transforms.commit import RunFacts
-from transforms.fasttext_model import ModelFileError
-from transforms.files import delete, list_files, read_bytes
-from transforms.language import LanguageRule
+from transforms.files import delete
 from transforms.llm.batch.journal import IN_USE as BATCH_IN_USE
 from transforms.llm.batch.journal import Journal, write_failed
 from transforms.llm.cache import CacheError, check_cache
@@ -61,17 +59,11 @@ from transforms.llm.preflight import PreflightError, check_models
 from transforms.llm.requests import Settings
 from transforms.lock import leave as leave_lock
 from transforms.output import OWNER, SCRATCH, SUCCESS
-from transforms.quality import QualityRule
-from transforms.read import CorpusError, UnreadableError, plan_corpus
 from transforms.state import State, StateError, forget, open_state, withdraw
 from transforms.storage import StorageError
 from transforms.swap import SwapError
 
 _PACKAGES: Final = ("webscale-rl", "apache-beam", "litellm", "pyarrow", "numpy", "pydantic", "json-repair")
-
-
-class NothingReadableError(UsageError):
-    """None of the input files can be read."""
 
 
 def run(options: RunOptions, part: Part | None = None) -> int:
@@ -241,39 +233,6 @@ def _take(job: _Job, run: Run, name: str | None) -> None:
         Journal(output).write_run(run.config)
 
 
-def prompts_of(config: RunConfig) -> PromptSet:
-    """Return the prompts that a run will use. Raises `UsageError`."""
-    try:
-        return load_prompts(None if config.prompts is None else prompt_files(config.prompts))
-    except (OSError, ValueError) as error:
-        raise UsageError(f"prompts: {' '.join(str(error).split())}") from None
-
-
-def prompt_files(directory: str) -> PromptFiles:
-    """Read the prompt files of a directory: all texts and JSON Lines in it and in the directories just below.
-
-    Raises:
-      OSError: they cannot be read.
-    """
-    directory = directory.rstrip("/")
-    names = [path.removeprefix(f"{directory}/") for path in list_files(f"{directory}/**")]
-    wanted = [name for name in names if name.endswith((".txt", ".jsonl")) and name.count("/") <= 1]
-    return PromptFiles(directory, {name: read_bytes(f"{directory}/{name}") for name in wanted})
-
-
-def plan_of(config: RunConfig, part: Part | None = None) -> CorpusPlan:
-    """Return which rows of which files a run will read. Raises `NothingReadableError`, or another `UsageError`."""
-    paths = input_files(config.input) if part is None else list(part.files)
-    check_apart(config.output.rstrip("/"), paths)
-    try:
-        plan = plan_corpus(paths, config.columns, config.sample, whole=config.until in DOCUMENT_STAGES)
-    except UnreadableError as error:
-        raise NothingReadableError(str(error)) from None
-    except (CorpusError, StorageError) as error:
-        raise UsageError(str(error)) from None
-    return dataclasses.replace(plan, clean=config.filters.cleaning, forgotten=part.forgotten if part else ())
-
-
 def _state(config: RunConfig, part: Part | None) -> State | None:
     """Return what earlier runs left; a run that cannot read or add to it ends here."""
     if config.state is None:
@@ -286,18 +245,6 @@ def _state(config: RunConfig, part: Part | None) -> State | None:
         return open_state(config.state, config.output, permutations, None if part is None else part.runs)
     except StateError as error:
         raise UsageError(f"{'--state' if part is None else '--root'}: {error}") from None
-
-
-def check_filters(config: RunConfig) -> None:
-    """Check that the models of filters are there. Raises `UsageError`."""
-    filters = config.filters
-    try:
-        if filters.language is not None:
-            LanguageRule(filters.language).check()
-        if filters.quality is not None:
-            QualityRule(filters.quality).check()
-    except ModelFileError as error:
-        raise UsageError(f"filters: {error}") from None
 
 
 def _check_cache(config: RunConfig) -> None:
@@ -323,11 +270,6 @@ def _about(config: RunConfig, prompts: PromptSet) -> dict[str, Any]:
         | {name: importlib.metadata.version(name) for name in _PACKAGES},
         "prompts": fingerprints(prompts, config.calls),
     }
-
-
-def fingerprints(prompts: PromptSet, calls: Calls) -> dict[str, str]:
-    """Return the fingerprint of the prompt of each stage."""
-    return {stage: prompts.fingerprint(task_of(stage, calls)) for stage in MODEL_STAGES}
 
 
 def new_run_id() -> str:

@@ -114,6 +114,19 @@ def examples() -> str:
     return "\n".join(typed)
 
 
+def cancelled(given: Given, job: str, result: Any) -> bool:
+    """Cancel a job, and return whether that was done; what it failed with, or why it is cancelled, is what counts.
+
+    Args:
+      result: of its submission; null where its name is all that is known.
+    """
+    try:
+        runner_of(given).cancel(given, job, result)
+    except Exception:
+        return False
+    return True
+
+
 def held_by_client(given: Given) -> str | None:
     """Return why a job cannot outlive the client that submits it; null where it can."""
     runner = runner_of(given)

@@ -12,8 +12,9 @@ from typing import Any
 from apache_beam.options.pipeline_options import PipelineOptions, StandardOptions
 
 from pipelines.doors import Run
+from pipelines.inputs import check_filters, plan_of, prompts_of
 from pipelines.options import UsageError
-from pipelines.run import check_filters, new_run_id, plan_of, prompts_of
+from pipelines.run import new_run_id
 from pipelines.rundir import read_manifest, take_run
 from pipelines.runners import LOCAL_RUNNER
 from pipelines.submit import pipeline_of

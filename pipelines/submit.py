@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import sys
 from typing import Any, Final
 
@@ -14,7 +13,7 @@ from pipelines.build_qa import build_qa
 from pipelines.doors import Run
 from pipelines.options import UsageError
 from pipelines.progress import Outlook, progress
-from pipelines.runners import LOCAL_RUNNER, Given, held_by_client, runner_of, with_options
+from pipelines.runners import LOCAL_RUNNER, Given, cancelled, held_by_client, runner_of, with_options
 from transforms.commit import RunFacts
 from transforms.files import delete_tree
 from transforms.llm.failures import mask
@@ -77,8 +76,7 @@ def follow(pipeline: beam.Pipeline, facts: RunFacts, outlook: Outlook) -> None:
             shown.follow(result)
             result.wait_until_finish()
         except BaseException as error:
-            with contextlib.suppress(Exception):  # what it failed with is what counts
-                runner_of(given).cancel(given, given["job_name"], result)
+            cancelled(given, given["job_name"], result)
             if _has_ended(facts):
                 return
             for words, remedy in runner_of(given).remedies:
@@ -123,7 +121,7 @@ def _submitted(pipeline: beam.Pipeline, given: Given, run_id: str) -> Any:
     try:
         return pipeline.run()
     except BaseException as error:
-        gone = _cancelled(given, run_id)
+        gone = _cancelled_by_name(given, run_id)
         if isinstance(error, Exception):
             raise UsageError(f"--runner {given['runner']} does not take the job: {_words(error)}") from error
         if not gone:
@@ -132,19 +130,12 @@ def _submitted(pipeline: beam.Pipeline, given: Given, run_id: str) -> Any:
         raise
 
 
-def _cancelled(given: Given, run_id: str) -> bool:
+def _cancelled_by_name(given: Given, run_id: str) -> bool:
     """Cancel, by its name, a job of which it is not known whether it was submitted; return whether that was done.
 
     A name that the user has given may be that of another job.
     """
-    job = given["job_name"]
-    if job != job_of(run_id):
-        return False
-    try:
-        runner_of(given).cancel(given, job, None)
-    except Exception:  # what came before is what is told
-        return False
-    return True
+    return given["job_name"] == job_of(run_id) and cancelled(given, given["job_name"], None)
 
 
 def _words(error: BaseException) -> str:

@@ -119,3 +119,8 @@ def _similarity(one: str, other: str) -> float:
 def _fives(text: str) -> set[str]:
     split = words(re.sub(r"\s+", " ", text))
     return {" ".join(split[start : start + 5]) for start in range(max(1, len(split) - 4))}
+
+
+def power_cut(*_: Any, **__: Any) -> None:
+    """Stand in for a step at which everything ends."""
+    raise OSError("the power went out")

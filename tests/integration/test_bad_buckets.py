@@ -11,28 +11,16 @@ from pathlib import Path
 
 import pytest
 
-from tests.caches import emulator, leaves_sockets, needs_emulator
+from tests.caches import leaves_sockets, needs_emulator
 from tests.integration.test_kills import ROOT
 from tests.support import prose_corpus, webscale_rl
-from tests.weather import Weather, numbered_parts, weather
+from tests.weather import Weather, numbered_parts
 from transforms import storage
 from transforms.files import write_text
 
 pytestmark = [needs_emulator, leaves_sockets]
 
 Refused = Callable[..., str]
-
-
-@pytest.fixture(scope="module")
-def sky() -> Iterator[Weather]:
-    with weather() as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
-def bucket(sky: Weather, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with emulator(tmp_path_factory.mktemp("emulator"), sky) as name:
-        yield f"gs://{name}"
 
 
 @pytest.fixture

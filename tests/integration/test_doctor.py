@@ -19,26 +19,15 @@ import pytest
 import pipelines.doctor
 from pipelines.doctor import FAILED, WELL, Finding, Unsure, checks_of, examine, parse_doctor
 from pipelines.options import UsageError
-from tests.caches import emulator, leaves_sockets, needs_emulator
+from tests.caches import leaves_sockets, needs_emulator
 from tests.model_server import ModelServer
 from tests.redis_server import RedisServer
 from tests.support import prose_corpus, webscale_rl
-from tests.weather import Weather, weather
+from tests.weather import Weather
 from transforms.files import copy, list_files
-from transforms.storage import StorageError, probe
+from transforms.probe import probe
+from transforms.storage import StorageError
 from transforms.versions import versions_here
-
-
-@pytest.fixture(scope="module")
-def sky() -> Iterator[Weather]:
-    with weather() as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
-def bucket(sky: Weather, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with emulator(tmp_path_factory.mktemp("emulator"), sky) as name:
-        yield f"gs://{name}"
 
 
 @pytest.fixture(autouse=True)

@@ -20,6 +20,7 @@ from tests.roots import (
     content_of,
     ids_file,
     lay_out,
+    power_cut,
     read_table,
     refresh,
     rows,
@@ -132,9 +133,6 @@ def test_what_a_run_that_died_at_its_very_end_has_left_is_forgotten_too(
     corpus, root = f"{tmp_path}/corpus", f"{tmp_path}/root"
     lay_out(corpus, {"a": {"d4": prose(4), "d5": prose(5)}})
 
-    def power_cut(*_: Any) -> None:
-        raise OSError("the power went out")
-
     monkeypatch.setattr(transforms.commit, "_clear", power_cut)
     with pytest.raises(Exception, match="the power went out"):
         refresh(corpus, root)
@@ -183,9 +181,6 @@ def test_what_batches_under_way_answer_about_a_forgotten_document_is_dropped(
 ) -> None:
     corpus, root = f"{tmp_path}/corpus", f"{tmp_path}/root"
     lay_out(corpus, {"a": {"d4": prose(4), "d5": prose(5)}})
-
-    def power_cut(*_: Any) -> None:
-        raise OSError("the power went out")
 
     with ModelServer() as server, quick_batches():
         flags = (*WAIT, "--model", "openai/test", "--api-base", server.base_url)

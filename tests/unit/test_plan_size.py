@@ -12,7 +12,7 @@ from apache_beam.portability import common_urns
 from apache_beam.runners.portability.fn_api_runner import translations
 
 from pipelines.doors import Run
-from pipelines.run import prompts_of
+from pipelines.inputs import prompts_of
 from pipelines.submit import pipeline_of
 from schemas.config import RunConfig
 from tests.support import write_corpus

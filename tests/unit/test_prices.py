@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from pipelines.run import prices_of
+from pipelines.models import prices_of
 from schemas.config import RunConfig
 from transforms.llm.client import Answered, ClientSettings, ModelClient
 from transforms.llm.prices import FREE, Price, charged, cost_usd, price, price_at, price_of

@@ -13,7 +13,7 @@ import pytest
 
 import prompts.loader
 import schemas.answers
-from pipelines.run import prompt_files
+from pipelines.inputs import prompt_files
 from prompts import VARIABLES, PromptSet, load_prompts
 from schemas.answers import GenerateAnswer, GenerateAnswers, JudgeAnswers, Task, field_names
 from schemas.domains import ANSWER_TYPES, DOMAINS
