@@ -9,6 +9,7 @@ import apache_beam as beam
 from pipelines.doors import Run, SideDoors
 from transforms.checks import CheckRules
 from transforms.classify import ClassifyDomain
+from transforms.closed_book import ClosedBook
 from transforms.dedup import DropNearDuplicates
 from transforms.documents import SelectBatches, SelectDocuments
 from transforms.generate import GenerateQA
@@ -18,6 +19,7 @@ from transforms.llm.stage import AskModel
 from transforms.pairs import ReadPairs, SpillPairs
 from transforms.questions import DropDuplicateQuestions
 from transforms.read import ReadCorpus
+from transforms.round_trip import RoundTrip
 from transforms.screen import ScreenDocuments
 from transforms.spill import SpillDocuments
 from transforms.unchanged import DropUnchanged
@@ -26,7 +28,7 @@ from transforms.unchanged import DropUnchanged
 def build_qa(pipeline: beam.Pipeline, run: Run) -> Any:
     """Add the figure to a pipeline, up to the stage `until` names; the output's one element is the manifest."""
     config, plan, prompts, state = run.config, run.plan, run.prompts, run.facts.state
-    ends, calls, doors = config.until, config.calls, SideDoors(run)
+    ends, stages, calls, doors = config.until, config.stages, config.calls, SideDoors(run)
 
     batches = doors.past(pipeline | "ReadCorpus" >> ReadCorpus(plan))
     if state is not None:
@@ -47,12 +49,17 @@ def build_qa(pipeline: beam.Pipeline, run: Run) -> Any:
         return doors.documents(documents | SelectDocuments(plan))
 
     documents = doors.past(documents | "GenerateQA" >> AskModel(GenerateQA(prompts, calls), run.client))
-    if ends != "generate":
+    if "check" in stages:
         documents = doors.past(documents | "CheckRules" >> CheckRules(config.checks))
-    if ends not in ("generate", "check"):
+    if "judge" in stages:
         documents = doors.past(documents | "JudgeQA" >> AskModel(JudgeQA(prompts, calls), run.client))
+    if "round_trip" in stages:
+        documents = doors.past(documents | "RoundTrip" >> AskModel(RoundTrip(prompts), run.client))
+    if "closed_book" in stages:
+        solve = ClosedBook(prompts, config.closed_book)
+        documents = doors.past(documents | "ClosedBook" >> AskModel(solve, run.client))
     pairs = documents | "SpillPairs" >> SpillPairs(run.facts.scratch)
-    if ends in ("generate", "check", "judge"):
+    if "questions" not in stages:
         return doors.pairs(pairs | ReadPairs())
     compare = DropDuplicateQuestions(config.dedup, plan.rows, doors.earlier)
     pairs = doors.past(pairs | "DropDuplicateQuestions" >> compare)

@@ -15,7 +15,7 @@ from pipelines.prompt_sizes import PromptSizes
 from pipelines.rundir import read_manifest
 from pipelines.sampling import Sample, take_sample
 from schemas.answers import Calls, Stage, task_of
-from schemas.config import MODEL_STAGES, RunConfig
+from schemas.config import RunConfig
 from transforms.llm.forecast import (
     HIDDEN_DUPLICATES,
     NOTHING,
@@ -120,7 +120,7 @@ def estimate_of(options: EstimateOptions) -> Estimate:
         return Estimate([], {}, [f"no paid calls: the run ends with {config.until}"])
     prices: dict[str, Price | None] = {stage: price_at(model, prices_of(config)) for stage, model in settings.items()}
     outlook = _Outlook(config, settings, take_sample(config, options.documents, options.beam), earlier)
-    lines = forecast(outlook.documents(), config.until, outlook.shares(), outlook.asking)
+    lines = forecast(outlook.documents(), config.stages, outlook.shares(), outlook.asking)
     return Estimate(lines, prices, [*payment(settings, prices), *outlook.notes()])
 
 
@@ -130,9 +130,10 @@ class _Earlier:
     def __init__(self, run: str, manifest: Mapping[str, Any]) -> None:
         self.run = run
         self.stages: Mapping[str, Seen] = seen(manifest)
-        self.prompts: Mapping[str, str] = {stage: manifest["prompts"][stage] for stage in MODEL_STAGES}
+        self.prompts: Mapping[str, str] = dict(manifest["prompts"])
         models = manifest["config"]["models"]
-        self.models: Mapping[str, str] = {stage: models[stage]["model"] for stage in MODEL_STAGES}
+        self.models: Mapping[str, str] = {stage: one["model"] for stage, one in models.items() if one is not None}
+        self.samples: int = manifest["config"]["closed_book"]["samples"]
 
     @property
     def shares(self) -> dict[str, Span]:
@@ -212,7 +213,7 @@ class _Outlook:
             )
             notes += self._other_models(self._earlier)
         if self.guessed:
-            notes.append(assumptions(self._config.calls, self.guessed))
+            notes.append(assumptions(self._config.calls, self._config.stages, self.guessed))
             notes += counting([self._settings[stage].model for stage in self.guessed])
         return notes
 
@@ -220,7 +221,7 @@ class _Outlook:
         return [
             f"{stage}: {earlier.run} asked {earlier.models[stage]}, which may judge, answer and count otherwise."
             for stage, model in self._settings.items()
-            if earlier.models[stage] != model.model
+            if earlier.models.get(stage, model.model) != model.model
         ]
 
     def _asking(self, stage: Stage) -> Asking:
@@ -228,23 +229,27 @@ class _Outlook:
         if model.embedded or (self._config.calls == "merged" and stage == "classify"):
             return NOTHING
         figures = self._earlier.stages.get(stage) if self._earlier else None
-        if self._earlier is not None and figures is not None and figures.answers:
+        samples = self._config.closed_book.samples if stage == "closed_book" else 1
+        told = self._earlier is not None and (samples == 1 or samples == self._earlier.samples)
+        if self._earlier is not None and told and figures is not None and figures.answers:
             return figures.asking(self._prompt_chars(stage, figures, self._earlier))
         self.guessed.append(stage)
         counted = self._sizes.mean(stage, lambda request: count_tokens(request.messages, model.model))
         tokens = counted * (SCHEMAS if is_exact(model.model) else TOKENIZERS)
-        return assumed(stage, self._config.calls, tokens, model.max_tokens)
+        return assumed(stage, self._config.calls, tokens, model.max_tokens, samples)
 
     def _prompt_chars(self, stage: Stage, figures: Seen, earlier: _Earlier) -> float:
         """Return the characters of a stage's prompt: as in the earlier run, but for the length of the documents.
 
-        Each prompt holds the document once, so the prompts of the screen tell how much longer documents are here. Where
-        the prompts are other ones now, they are rendered.
+        Each prompt but that of closed_book holds the document once, so the prompts of the screen tell how much longer
+        documents are here. Where the prompts are other ones now, they are rendered.
         """
         screen = earlier.stages["screen"]
         fingerprint, calls = self._sample.prompts.fingerprint, self._config.calls
         stages: tuple[Stage, ...] = ("screen", stage)
-        if screen.answers and all(earlier.prompts[one] == fingerprint(task_of(one, calls)) for one in stages):
+        if screen.answers and all(earlier.prompts.get(one) == fingerprint(task_of(one, calls)) for one in stages):
+            if stage == "closed_book":
+                return figures.prompt_chars
             return max(1.0, figures.prompt_chars + self._screen_chars - screen.prompt_chars)
         rendered = self._sizes.mean(stage, _characters)
         return (rendered.low + rendered.high) / 2

@@ -91,16 +91,17 @@ def payment(settings: Mapping[Stage, Settings], prices: Mapping[str, Price | Non
     return notes
 
 
-def assumptions(calls: Calls, stages: Sequence[Stage]) -> str:
+def assumptions(calls: Calls, stages: Sequence[str], guessed: Sequence[Stage]) -> str:
     """Return what is taken for granted where no earlier run tells better.
 
     Args:
       calls: how the run asks.
-      stages: those of which something is assumed.
+      stages: those that the run goes through.
+      guessed: those of which something is assumed.
     """
-    shares = {**SHARES, "personas a document": SHARES["classify"]}
-    del shares["classify"]
-    answers = ", ".join(f"{stage} {_bounds(ANSWER_TOKENS[calls][stage])}" for stage in stages)
+    shares = {stage: span for stage, span in SHARES.items() if stage in stages and stage != "classify"}
+    shares["personas a document"] = SHARES["classify"]
+    answers = ", ".join(f"{stage} {_bounds(ANSWER_TOKENS[calls][stage])}" for stage in guessed)
     return (
         "Assumed, since no earlier run (--from RUN) says better: of what arrives, these shares go on: "
         + ", ".join(f"{name} {_bounds(span)}" for name, span in shares.items())

@@ -7,8 +7,8 @@ import dataclasses
 from pipelines.options import UsageError, input_files
 from pipelines.rundir import check_apart
 from prompts import PromptFiles, PromptSet, load_prompts
-from schemas.answers import Calls, task_of
-from schemas.config import DOCUMENT_STAGES, MODEL_STAGES, RunConfig
+from schemas.answers import task_of
+from schemas.config import DOCUMENT_STAGES, RunConfig
 from schemas.elements import CorpusPlan
 from transforms.catalog import Part
 from transforms.fasttext_model import ModelFileError
@@ -56,9 +56,9 @@ def plan_of(config: RunConfig, part: Part | None = None) -> CorpusPlan:
     return dataclasses.replace(plan, clean=config.filters.cleaning, forgotten=part.forgotten if part else ())
 
 
-def fingerprints(prompts: PromptSet, calls: Calls) -> dict[str, str]:
-    """Return the fingerprint of the prompt of each stage."""
-    return {stage: prompts.fingerprint(task_of(stage, calls)) for stage in MODEL_STAGES}
+def fingerprints(prompts: PromptSet, config: RunConfig) -> dict[str, str]:
+    """Return the fingerprint of the prompt of each stage that has a model."""
+    return {stage: prompts.fingerprint(task_of(stage, config.calls)) for stage in config.models.called()}
 
 
 def check_filters(config: RunConfig) -> None:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from pipelines.options import UsageError
 from schemas.answers import Stage
-from schemas.config import MODEL_STAGES, RunConfig
-from schemas.counts import stages_until
+from schemas.config import RunConfig
 from transforms.llm.prices import FREE, Price, price, price_at
 from transforms.llm.rates import UNKNOWN_ANSWER_TOKENS
 from transforms.llm.requests import Settings
@@ -13,8 +12,7 @@ from transforms.llm.requests import Settings
 
 def settings_of(config: RunConfig) -> dict[Stage, Settings]:
     """Return the settings of the models that a run will call."""
-    reached = stages_until(config.until)
-    return {stage: Settings(**getattr(config.models, stage).model_dump()) for stage in MODEL_STAGES if stage in reached}
+    return {stage: Settings(**settings.model_dump()) for stage, settings in config.asked.items()}
 
 
 def check_budget(config: RunConfig) -> None:

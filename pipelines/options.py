@@ -15,7 +15,7 @@ from pydantic import BaseModel, ValidationError
 
 from pipelines.runners import examples, runner_of
 from schemas.answers import Calls
-from schemas.config import MODEL_STAGES, RunConfig, Until
+from schemas.config import Models, RunConfig, Until
 from transforms.files import list_files, list_updates, read_bytes
 from transforms.llm.failures import mask
 from transforms.storage import StorageError
@@ -78,7 +78,7 @@ def add_work_flags(parser: argparse.ArgumentParser) -> None:
     """Declare the flags that say what a run reads and how it works, and not where it writes or how far it goes."""
     parser.add_argument("--input", nargs="+", metavar="GLOB", help="corpus Parquet files")
     parser.add_argument("--config", metavar="FILE", help="YAML configuration; a flag beats it")
-    parser.add_argument("--model", metavar="NAME", help="the model of all stages, as litellm names it")
+    parser.add_argument("--model", metavar="NAME", help="the model of screen, classify, generate and judge")
     parser.add_argument("--api-base", metavar="URL", help="where the models are served (OpenAI-compatible)")
     parser.add_argument(
         "--calls",
@@ -207,7 +207,7 @@ def merge_flags(content: Mapping[str, Any], flags: argparse.Namespace) -> dict[s
     given = {name: value for name, value in model.items() if value is not None}
     if given:
         models = dict(merged["models"]) if isinstance(merged.get("models"), dict) else {}
-        for stage in MODEL_STAGES:
+        for stage in Models().called():
             _update(models, stage, given)
         merged["models"] = models
     if isinstance(merged.get("input"), str):

@@ -8,14 +8,17 @@ from typing import Final
 
 from prompts import PromptSet
 from schemas.answers import Calls, Stage
+from schemas.config import ClosedBookSettings
 from schemas.domains import DOMAINS, MAX_PERSONAS
 from schemas.records import Document, Slot, pair_id
 from transforms.classify import ClassifyDomain
+from transforms.closed_book import ClosedBook
 from transforms.generate import GenerateQA
 from transforms.judge import JudgeQA
 from transforms.llm.forecast import Span
 from transforms.llm.requests import Request
 from transforms.llm.stage import Rule
+from transforms.round_trip import RoundTrip
 from transforms.screen import ScreenDocuments
 
 _PERSONAS: Final = ("secondary school teacher", "local journalist", "first-time home buyer")
@@ -45,6 +48,8 @@ class PromptSizes:
             "classify": ClassifyDomain(prompts, calls),
             "generate": GenerateQA(prompts, calls),
             "judge": JudgeQA(prompts, calls),
+            "round_trip": RoundTrip(prompts),
+            "closed_book": ClosedBook(prompts, ClosedBookSettings()),
         }
 
     def each(self, stage: Stage, size: Callable[[Request], int], personas: int = 1) -> list[int]:

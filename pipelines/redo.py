@@ -13,9 +13,11 @@ from schemas.catalog import Asked, Catalog
 from schemas.config import MODEL_STAGES, RunConfig
 from transforms.catalog import Part
 
+_NOTHING: Final = Asked(requests=0, usd=0.0)
 _ASKS_NOTHING: Final = {"filters", "dedup", "checks"}
 """Keys that decide who gets to a model, and not what it is asked: its answers stay what they are."""
-_NEXT: Final = {"screen": (), "classify": ("generate", "judge"), "generate": ("judge",), "judge": ()}
+_SOLVERS: Final = ("round_trip", "closed_book")
+_NEXT: Final = {"classify": ("generate", "judge", *_SOLVERS), "generate": ("judge", *_SOLVERS)}
 """The stages that ask about what a stage was answered."""
 
 
@@ -59,7 +61,7 @@ def asked_anew(differences: list[str]) -> list[str]:
     for key in differences:
         kind, _, stage = key.partition(".")
         if stage:
-            stages |= {stage, *_NEXT[stage]}
+            stages |= {stage, *_NEXT.get(stage, ())}
         elif kind not in _ASKS_NOTHING:
             stages.update(MODEL_STAGES)
     return [stage for stage in MODEL_STAGES if stage in stages]
@@ -67,10 +69,14 @@ def asked_anew(differences: list[str]) -> list[str]:
 
 def cost_words(catalog: Catalog, differences: list[str]) -> str:
     """Return what making all anew costs, by what the catalogue's runs have asked."""
-    stages = asked_anew(differences)
-    if not stages:
+    anew = asked_anew(differences)
+    if not anew:
         return "answers stay in the cache, so that only documents cost that get further than before"
-    asked = [run.asked.get(stage, Asked(requests=0, usd=0.0)) for run in catalog.runs for stage in stages]
+    known = [stage for stage in MODEL_STAGES if any(stage in run.asked for run in catalog.runs)]
+    free = "" if set(known) <= set(anew) else "; the other answers are in the cache"
+    stages = [stage for stage in anew if stage in known]
+    if not stages:
+        return f"{', '.join(anew)} has asked nothing so far{free}"
+    asked = [run.asked.get(stage, _NOTHING) for run in catalog.runs for stage in stages]
     requests, usd = sum(each.requests for each in asked), sum(each.usd for each in asked)
-    free = "" if len(stages) == len(MODEL_STAGES) else "; the other answers are in the cache"
     return f"about {requests:,} requests of {', '.join(stages)}, which have cost ${usd:,.2f} so far{free}"

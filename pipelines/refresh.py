@@ -226,7 +226,7 @@ def _part(
         ),
         forgotten=tuple(noted_in(root, takedown.id) for takedown in catalog.forgotten),
         settings={key: value for key, value in deciding(settings).items() if value != {} and key not in _NOT_SETTINGS},
-        prompts=fingerprints(prompts_of(config), config.calls),
+        prompts=fingerprints(prompts_of(config), config),
         full=full,
     )
 

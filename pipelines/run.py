@@ -45,7 +45,6 @@ from pipelines.workers import (
 from prompts import PromptSet
 from schemas.answers import Calls, Stage
 from schemas.config import RunConfig
-from schemas.counts import stages_until
 from schemas.elements import CorpusPlan
 from transforms.catalog import CatalogError, Part
 from transforms.commit import RunFacts
@@ -173,7 +172,7 @@ def _forgive(options: RunOptions, output: str) -> None:
 def _round(job: _Job, run_id: str) -> dict[str, Any]:
     """Run the pipeline once and return its manifest. An online run is one round."""
     run = _run_of(job, run_id)
-    outlook = Outlook(stages_until(run.config.until), job.plan.rows, work_is_here(job.options.beam))
+    outlook = Outlook(run.config.stages, job.plan.rows, work_is_here(job.options.beam))
     pipeline = pipeline_of(job.options.beam, run)
     _take(job, run, None)
     follow(pipeline, run.facts, outlook)
@@ -207,6 +206,7 @@ def _run_of(job: _Job, run_id: str) -> Run:
         about = about | {"batches": Journal(output).figures()}
     facts = RunFacts(
         output=output,
+        stages=config.stages,
         until=config.until,
         expected_rows=job.plan.rows,
         max_error_share=config.max_error_share,
@@ -268,7 +268,7 @@ def _about(config: RunConfig, prompts: PromptSet) -> dict[str, Any]:
         "config": redacted(config.model_dump(mode="json")),
         "versions": {"python": platform.python_version()}
         | {name: importlib.metadata.version(name) for name in _PACKAGES},
-        "prompts": fingerprints(prompts, config.calls),
+        "prompts": fingerprints(prompts, config),
     }
 
 

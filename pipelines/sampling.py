@@ -66,8 +66,10 @@ def take_sample(config: RunConfig, documents: int, options: PipelineOptions) -> 
     drawn = dataclasses.replace(plan, sample=draw(int(plan.first_row[-1]), min(documents, rows)))
     options.view_as(StandardOptions).runner = LOCAL_RUNNER
     with tempfile.TemporaryDirectory(prefix="webscale-rl-") as directory:
+        early = config.model_copy(update={"until": "dedup"})
         facts = RunFacts(
             output=directory,
+            stages=early.stages,
             until="dedup",
             expected_rows=drawn.rows,
             max_error_share=1.0,
@@ -77,7 +79,6 @@ def take_sample(config: RunConfig, documents: int, options: PipelineOptions) -> 
             state=_state(config),
         )
         take_run(directory, facts.run_id)
-        early = config.model_copy(update={"until": "dedup"})
         no_model = ClientSettings({}, "", config.concurrency)
         pipeline_of(options, Run(early, drawn, prompts, no_model, facts)).run().wait_until_finish()
         stages = tuple(read_manifest(directory)["stages"])

@@ -17,12 +17,12 @@ _SIMILARITIES: Final = (0.5, 0.6, 0.7, 0.8, 0.9)
 
 def funnel(manifest: dict[str, Any]) -> str:
     """Return the stages as a table, each with its most frequent reasons."""
-    rows = [f"{'stage':<11}{'in':>9}{'kept':>9}{'rejected':>10}{'errors':>8}{'pending':>9}  most frequent reasons"]
+    rows = [f"{'stage':<13}{'in':>9}{'kept':>9}{'rejected':>10}{'errors':>8}{'pending':>9}  most frequent reasons"]
     for stage in manifest["stages"]:
         reasons = {**stage["reasons"], **stage["failures"]}
         named = ", ".join(f"{name} {n}" for name, n in list(reasons.items())[:3])
         rows.append(
-            f"{stage['stage']:<11}{stage['in']:>9,}{stage['kept']:>9,}{stage['rejected']:>10,}"
+            f"{stage['stage']:<13}{stage['in']:>9,}{stage['kept']:>9,}{stage['rejected']:>10,}"
             f"{stage['errors']:>8,}{stage['pending']:>9,}  {named}".rstrip()
         )
     return "\n".join(rows)

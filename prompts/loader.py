@@ -27,6 +27,8 @@ VARIABLES: Final[Mapping[Task, frozenset[str]]] = {
     "classify": _FENCED,
     "generate": _FENCED | {"domain", "persona", "exemplars"},
     "judge": _FENCED | {"persona", "question", "answer", "evidence"},
+    "round_trip": _FENCED | {"question"},
+    "closed_book": frozenset({"question"}),
     "read": _FENCED,
     "generate_all": _FENCED | {"domain", "personas", "exemplars"},
     "judge_all": _FENCED | {"pairs"},
@@ -105,6 +107,8 @@ class PromptSet:
     def render(self, task: Task, variables: Mapping[str, str]) -> tuple[dict[str, str], ...]:
         """Return the chat messages of a task: the system's, then the user's (fenced document, blank line, task).
 
+        A task without a document is one message of the user's: the system's rules are about documents.
+
         Args:
           task: what is asked.
           variables: exactly `VARIABLES[task]`; values are inserted as they are, whatever they contain.
@@ -113,6 +117,8 @@ class PromptSet:
           ValueError: a variable is missing or unknown, or the document contains its fence.
         """
         _check_variables(task, variables)
+        if "document" not in VARIABLES[task]:
+            return ({"role": "user", "content": Template(self.templates[task]).substitute(variables)},)
         user = "\n\n".join(Template(self.templates[name]).substitute(variables) for name in ("document", task))
         return (
             {"role": "system", "content": Template(self.templates["system"]).substitute()},
@@ -261,15 +267,16 @@ def _check_variables(task: Task, variables: Mapping[str, str]) -> None:
         if names:
             remedy = f"pass exactly {', '.join(sorted(wanted))}"
             raise ValueError(f"prompt {task!r}: {wrong} variables: {', '.join(sorted(names))}; {remedy}")
-    fence = variables["fence"]
-    if fence in variables["document"]:
+    fence = variables.get("fence")
+    if fence is not None and fence in variables["document"]:
         remedy = "pass the first 16 hexadecimal digits of the text's SHA-256"
         raise ValueError(f"prompt {task!r}: the variable 'fence' is {fence!r}, which the document contains; {remedy}")
 
 
 def _fingerprint(task: Task, templates: Mapping[str, str], pool: Mapping[str, tuple[str, ...]]) -> str:
     # The rendered pool holds exemplar.txt and every exemplar.
-    shared = (templates[name] for name in ("system", "document", "repair"))
+    about_document = ("system", "document") if "document" in VARIABLES[task] else ()
+    shared = (templates[name] for name in (*about_document, "repair"))
     parts = [*shared, templates[task], json_schema(task)]
     if "exemplars" in VARIABLES[task]:
         parts.append({domain: list(shots) for domain, shots in pool.items()})

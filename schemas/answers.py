@@ -1,7 +1,8 @@
 """What a model must answer, one pydantic model a task: what each stage asks, and what `calls: merged` asks in one.
 
 Each class is both the JSON Schema sent as `response_format` and the validator of what comes back. Field names follow
-Webscale-RL (arXiv 2510.06499); `evidence`, `answer_type` and `aliases` are ours, and so are the merged tasks.
+Webscale-RL (arXiv 2510.06499); `evidence`, `answer_type` and `aliases` are ours, and so are the merged tasks and those
+that answer a question again.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from pydantic.config import JsonDict
 
 from schemas.domains import MAX_ALIASES, MAX_PERSONAS, AnswerType, Domain
 
-Stage = Literal["screen", "classify", "generate", "judge"]
+Stage = Literal["screen", "classify", "generate", "judge", "round_trip", "closed_book"]
 MergedTask = Literal["read", "generate_all", "judge_all"]
 Task = Stage | MergedTask
 Calls = Literal["reference", "merged"]
@@ -28,7 +29,7 @@ MERGED: Final[dict[Stage, MergedTask]] = {
     "generate": "generate_all",
     "judge": "judge_all",
 }
-"""The task in which each stage finds its answer where calls are merged."""
+"""The task in which a stage finds its answer where calls are merged; the others ask by themselves even then."""
 
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 
@@ -87,6 +88,12 @@ class JudgeAnswer(_Answer):
     has_context: bool
     answer_correct: bool
     leaks_answer: bool
+
+
+class SolveAnswer(_Answer):
+    """What a model answers that is asked the question of a pair, with the document or without."""
+
+    answer: Text
 
 
 class ReadAnswer(ScreenAnswer):
@@ -186,6 +193,8 @@ ANSWERS: Final[dict[Task, type[BaseModel]]] = {
     "classify": ClassifyAnswer,
     "generate": GenerateAnswer,
     "judge": JudgeAnswer,
+    "round_trip": SolveAnswer,
+    "closed_book": SolveAnswer,
     "read": ReadAnswer,
     "generate_all": GenerateAnswers,
     "judge_all": JudgeAnswers,
@@ -195,7 +204,7 @@ ANSWERS: Final[dict[Task, type[BaseModel]]] = {
 
 def task_of(stage: Stage, calls: Calls) -> Task:
     """Return the task in whose answer a stage finds its own."""
-    return MERGED[stage] if calls == "merged" else stage
+    return MERGED.get(stage, stage) if calls == "merged" else stage
 
 
 @functools.cache

@@ -17,14 +17,16 @@ from schemas.config_filters import CheckLimits, DedupSettings, FilterSettings, N
 EMBEDDED_MODEL: Final = "embedded/extractive"
 
 DocumentStage = Literal["read", "filter", "dedup", "screen", "classify"]
-PairStage = Literal["generate", "check", "judge", "questions"]
+PairStage = Literal["generate", "check", "judge", "round_trip", "closed_book", "questions"]
 DOCUMENT_STAGES: Final[tuple[str, ...]] = get_args(DocumentStage)
 STAGES: Final = (*DOCUMENT_STAGES, *get_args(PairStage))
-"""The stages that count, in the order of the figure."""
+"""The stages that count, in the order of the figure; `RunConfig.stages` has those of one run."""
 MODEL_STAGES: Final[tuple[Stage, ...]] = get_args(Stage)
 """The stages that call a model, in the order of the figure."""
 
-Until = Literal["filter", "dedup", "screen", "classify", "generate", "check", "judge", "questions", "decontaminate"]
+Until = Literal[
+    "filter", "dedup", "screen", "classify", "generate", "check", "judge", "round_trip", "closed_book", "questions"
+]
 
 
 class _Settings(BaseModel):
@@ -71,12 +73,43 @@ class ModelSettings(_Settings):
 
 
 class Models(_Settings):
-    """The model of each stage that calls one."""
+    """The model of each stage that calls one. A stage whose model is null is left out.
+
+    Attributes:
+      round_trip: answers each question with the document; not the model that made the pair, which repeats its mistakes.
+      closed_book: answers it without: the policy that is to be trained, or one of its size.
+    """
 
     screen: ModelSettings = ModelSettings()
     classify: ModelSettings = ModelSettings()
     generate: ModelSettings = ModelSettings()
     judge: ModelSettings = ModelSettings()
+    round_trip: ModelSettings | None = None
+    closed_book: ModelSettings | None = None
+
+    @model_validator(mode="after")
+    def _check_solvers(self) -> Models:
+        for stage in ("round_trip", "closed_book"):
+            settings = getattr(self, stage)
+            if settings is not None and settings.model == EMBEDDED_MODEL:
+                raise ValueError(f"models.{stage}: {EMBEDDED_MODEL} answers no questions; name a model that does")
+        return self
+
+    def called(self) -> dict[Stage, ModelSettings]:
+        """Return the model of each stage that has one, in the order of the figure."""
+        return {stage: settings for stage in MODEL_STAGES if (settings := getattr(self, stage)) is not None}
+
+
+class ClosedBookSettings(_Settings):
+    """How the difficulty of a question is measured: by answers that a policy samples without the document.
+
+    Attributes:
+      samples: of each question.
+      drop_all_correct: turn away what every sample gets right, as nothing is learnt from it.
+    """
+
+    samples: Annotated[int, Field(ge=1, le=1000)] = 4
+    drop_all_correct: bool = False
 
 
 def _no_pattern(path: str) -> str:
@@ -164,6 +197,7 @@ class RunConfig(_Settings):
     dedup: DedupSettings = DedupSettings()
     checks: CheckLimits = CheckLimits()
     models: Models = Models()
+    closed_book: ClosedBookSettings = ClosedBookSettings()
     llm_mode: Literal["online", "batch"] = "online"
     budget_usd: Annotated[float, Field(gt=0)] | None = None
     calls: Calls = "reference"
@@ -188,8 +222,7 @@ class RunConfig(_Settings):
 
     @model_validator(mode="after")
     def _check_named_models(self) -> RunConfig:
-        settings = [getattr(self.models, stage) for stage in MODEL_STAGES]
-        called = sorted({each.model for each in settings if each.model != EMBEDDED_MODEL})
+        called = sorted({each.model for each in self.models.called().values() if each.model != EMBEDDED_MODEL})
         for key in ("limits", "prices"):
             for model in getattr(self, key):
                 if model not in called:
@@ -214,6 +247,30 @@ class RunConfig(_Settings):
                 f" ({self.models.classify.model}, {self.models.screen.model}); make them equal, or use calls: reference"
             )
         return self
+
+    @model_validator(mode="after")
+    def _check_closed_book(self) -> RunConfig:
+        if "closed_book" in self.model_fields_set and self.models.closed_book is None:
+            raise ValueError("closed_book has no model to ask: set models.closed_book")
+        return self
+
+    @model_validator(mode="after")
+    def _check_until(self) -> RunConfig:
+        if self.until is not None and self.until not in self.stages:
+            raise ValueError(f"until: there is no {self.until} without its model: set models.{self.until}")
+        return self
+
+    @property
+    def stages(self) -> tuple[str, ...]:
+        """The stages that a run goes through."""
+        off = {stage for stage in MODEL_STAGES if stage not in self.models.called()}
+        last = len(STAGES) if self.until is None else STAGES.index(self.until) + 1
+        return tuple(stage for stage in STAGES[:last] if stage not in off)
+
+    @property
+    def asked(self) -> dict[Stage, ModelSettings]:
+        """The models of the stages that a run goes through."""
+        return {stage: settings for stage, settings in self.models.called().items() if stage in self.stages}
 
     @property
     def cache_directory(self) -> str:

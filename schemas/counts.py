@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from schemas.config import DOCUMENT_STAGES, STAGES
+from schemas.config import DOCUMENT_STAGES
 
 Counts = Counter[tuple[str, ...]]
 """Keys are (stage, door), (stage, "reason", NAME), (stage, "failure", CLASS), (stage, "waiting", CAUSE),
@@ -138,8 +138,3 @@ def imbalances(lines: list[StageCounts], expected_rows: int, written: int) -> li
     if written != kept:
         problems.append(f"write: {kept} rows were due, {written} were written")
     return problems
-
-
-def stages_until(until: str | None) -> tuple[str, ...]:
-    """Return the stages of a run that stops after `until` (null: the whole figure)."""
-    return STAGES[: STAGES.index(until) + 1] if until in STAGES else STAGES

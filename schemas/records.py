@@ -48,12 +48,14 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class StageNames:
-    """One optional string for each stage that calls a model."""
+    """One optional string for each stage that calls a model about a document or a pair; of samples, for the first."""
 
     screen: str | None = None
     classify: str | None = None
     generate: str | None = None
     judge: str | None = None
+    round_trip: str | None = None
+    closed_book: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +65,15 @@ class Verdict:
     has_context: bool
     answer_correct: bool
     leaks_answer: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Difficulty:
+    """How often a policy model answered right without the document; `passes` is 0 where none of its samples did."""
+
+    model: str
+    samples: int
+    passes: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +89,11 @@ class Slot:
     evidence: str | None = None
     thought: str | None = None
     checks: Verdict | None = None
+    difficulty: Difficulty | None = None
     generate: Call | None = None
     judge: Call | None = None
+    round_trip: Call | None = None
+    closed_book: Call | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,15 +116,6 @@ class Contamination:
     benchmark: str
     rule: str
     score: float
-
-
-@dataclass(frozen=True, slots=True)
-class Difficulty:
-    """How often a policy model, without the source, answered right."""
-
-    model: str
-    samples: int
-    passes: int
 
 
 @dataclass(frozen=True, slots=True)

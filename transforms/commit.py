@@ -12,7 +12,7 @@ from typing import Any, Final
 import apache_beam as beam
 
 from schemas.config import STAGES
-from schemas.counts import Counts, StageCounts, imbalances, merge, stage_counts, stages_until
+from schemas.counts import Counts, StageCounts, imbalances, merge, stage_counts
 from transforms.catalog import Part, enter
 from transforms.files import delete, delete_tree, read_json, write_text
 from transforms.ledger import WAITING
@@ -31,7 +31,8 @@ class RunFacts:
 
     Attributes:
       output: the run's directory.
-      until: the last stage, or null.
+      stages: those that the run goes through, in the order of the figure.
+      until: the last of them where the run was told to stop there, or null.
       expected_rows: rows that reading must account for.
       max_error_share: share of a stage's input that may end as errors.
       started: seconds since the epoch.
@@ -43,6 +44,7 @@ class RunFacts:
     """
 
     output: str
+    stages: tuple[str, ...]
     until: str | None
     expected_rows: int
     max_error_share: float
@@ -121,7 +123,7 @@ def manifest(facts: RunFacts, counts: Counts, written: Mapping[str, int], now: f
     Raises:
       RuntimeError: documents or pairs were lost or made from nothing; a defect, so the run must not pass for complete.
     """
-    lines = [stage_counts(counts, stage) for stage in stages_until(facts.until)]
+    lines = [stage_counts(counts, stage) for stage in facts.stages]
     rows = next(written[name] for name in ("qa", "pairs", "documents") if name in written)
     problems = imbalances(lines, facts.expected_rows, rows)
     for directory, door in (("rejected", "rejected"), ("errors", "errors")):

@@ -141,7 +141,7 @@ def test_a_store_that_ignores_preconditions(bucket: str, sky: Weather) -> None:
 @leaves_sockets
 def test_an_answer_that_is_lost_is_no_second_write(bucket: str, monkeypatch: pytest.MonkeyPatch) -> None:
     written = uuid.uuid4()
-    monkeypatch.setattr("transforms.storage.uuid.uuid4", lambda: written)
+    monkeypatch.setattr("transforms.probe.uuid.uuid4", lambda: written)
     copy(__file__, f"{bucket}/lost/probe-{written.hex}")
     probe(f"{bucket}/lost")
     assert list_files(f"{bucket}/lost/**") == []

@@ -166,12 +166,28 @@ def _generate(document: str, seed: int) -> dict[str, Any]:
     }
 
 
+def _solve(document: str, content: str) -> dict[str, Any]:
+    """Fill the blank of the question behind a document by its sentence there."""
+    asked = _STATEMENT.search(content.rpartition(document)[2])
+    sentences = [sentence.rstrip(".!?") for sentence in _sentences(document)] if asked else []
+    before, after = (asked[1], asked[2]) if asked else ("", "")
+    for sentence in sentences:
+        if sentence.startswith(before) and sentence.endswith(after) and len(sentence) > len(before) + len(after):
+            found = sentence[len(before) : len(sentence) - len(after)]
+            return {"thought": f'The document says "{sentence}".', "answer": found}
+    return {"thought": "I looked everywhere.", "answer": "unanswerable"}
+
+
+_STATEMENT = re.compile(r'statement "(.*?)____(.*)" as it is recorded\?', re.DOTALL)
+
+
 def valid_answer(body: Mapping[str, Any]) -> dict[str, Any] | None:
     """Return the answer to a chat completions request, made from the request alone; None where the stage is `PLAIN`.
 
     Screen, classify and judge depend on the document only, alone or merged. Generate asks for a number, year or name of
     one of the document's sentences, chosen by the hash of the whole request, or for the longest word of the first that
     fits. Merged tasks are answered for each numbered line behind the document, and for number 1 where there is none.
+    Round trip finds what generate has asked for; closed book knows nothing.
     """
     content = "\n".join(m["content"] for m in body["messages"] if m["role"] == "user")
     document = document_of(content)
@@ -191,6 +207,10 @@ def valid_answer(body: Mapping[str, Any]) -> dict[str, Any] | None:
     if stage == "generate_all":
         seed = int(body_sha256(body), 16)
         return {"pairs": [{"number": number, **_generate(document, seed + number)} for number in numbers]}
+    if stage == "round_trip":
+        return _solve(document, content)
+    if stage == "closed_book":
+        return {"thought": "That is in no memory of mine.", "answer": "I do not know"}
     if stage == "judge_all":
         return {"verdicts": [{"number": number, **_VERDICT} for number in numbers]}
     return None

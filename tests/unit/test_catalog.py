@@ -125,13 +125,13 @@ def test_of_a_duplicate_the_run_decides_that_read_its_file_last(tmp_path: Path) 
             {"checks": {"max_answer_words": 9}, "models": {"classify": {"model": "m"}}},
             {},
             ["models.classify"],
-            ["classify", "generate", "judge"],
+            ["classify", "generate", "judge", "round_trip", "closed_book"],
         ),
         (
             {"checks": {"max_answer_words": 9}, "calls": "merged"},
             {"judge": "new"},
             ["prompts.judge", "calls"],
-            ["screen", "classify", "generate", "judge"],
+            ["screen", "classify", "generate", "judge", "round_trip", "closed_book"],
         ),
     ],
 )
@@ -149,8 +149,9 @@ def test_what_a_change_costs_is_what_the_runs_have_cost() -> None:
     assert cost_words(catalog, ["prompts.judge"]) == (
         "about 15 requests of judge, which have cost $0.50 so far; the other answers are in the cache"
     )
-    assert cost_words(catalog, ["calls"]) == (
-        "about 1,015 requests of screen, classify, generate, judge, which have cost $2.00 so far"
+    assert cost_words(catalog, ["calls"]) == ("about 1,015 requests of generate, judge, which have cost $2.00 so far")
+    assert cost_words(catalog, ["models.round_trip"]) == (
+        "round_trip has asked nothing so far; the other answers are in the cache"
     )
     assert cost_words(catalog, ["filters"]).startswith("answers stay in the cache")
 

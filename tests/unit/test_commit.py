@@ -18,6 +18,7 @@ from transforms.output import OWNER
 def facts(**changes: Any) -> RunFacts:
     fields: dict[str, Any] = {
         "output": "out",
+        "stages": ("read", "filter"),
         "until": "filter",
         "expected_rows": 100,
         "max_error_share": 0.05,

@@ -16,7 +16,6 @@ from schemas.counts import (
     merge,
     metric_name,
     stage_counts,
-    stages_until,
 )
 
 
@@ -76,11 +75,6 @@ def test_each_kind_of_loss_is_named() -> None:
         "filter: 9 documents were due, 10 arrived"
     ]
     assert imbalances([line("read", 9, 9)], 9, 8) == ["write: 9 rows were due, 8 were written"]
-
-
-def test_stages_until() -> None:
-    assert stages_until("filter") == ("read", "filter")
-    assert stages_until(None)[-1] == stages_until("decontaminate")[-1] == "questions"
 
 
 @given(st.lists(st.dictionaries(st.tuples(st.sampled_from("ab"), st.sampled_from("xy")), st.integers(0, 9))))

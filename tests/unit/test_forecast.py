@@ -36,6 +36,7 @@ def asking(calls: float = 1.0, answers: float = 1.0, **changes: Any) -> Asking:
     return Asking(Span.of(calls), Span.of(answers), Span.of(100.0), Span.of(10.0), **changes)
 
 
+REFERENCE = ("screen", "classify", "generate", "check", "judge", "questions")
 ALL = {stage: asking() for stage in ("screen", "classify", "generate", "judge")}
 
 
@@ -47,7 +48,7 @@ def test_spans_add_and_multiply_bound_by_bound() -> None:
 
 def test_each_stage_asks_about_what_the_one_before_lets_go_on() -> None:
     shares = exactly(screen=0.5, classify=2.0, generate=0.9, check=0.5, judge=0.8, questions=0.5)
-    lines = forecast(Span.of(100), None, shares, ALL)
+    lines = forecast(Span.of(100), REFERENCE, shares, ALL)
     assert [(line.stage, line.unit, round(line.units.low, 6)) for line in lines] == [
         ("screen", "document", 100),
         ("classify", "document", 50),
@@ -61,12 +62,14 @@ def test_each_stage_asks_about_what_the_one_before_lets_go_on() -> None:
 
 
 def test_calls_that_bring_no_answer_take_no_tokens() -> None:
-    lines = forecast(Span.of(100), "screen", exactly(), {"screen": asking(calls=1.5, answers=1.25)})
+    lines = forecast(Span.of(100), ("screen",), exactly(), {"screen": asking(calls=1.5, answers=1.25)})
     assert (lines[0].calls, lines[0].prompt_tokens) == (Span.of(150), Span.of(12_500))
 
 
 def test_a_run_that_stops_early_has_the_lines_of_its_stages_and_no_others() -> None:
-    lines = forecast(Span.of(10), "classify", exactly(screen=0.5, classify=2), {"screen": NOTHING, "classify": NOTHING})
+    lines = forecast(
+        Span.of(10), ("screen", "classify"), exactly(screen=0.5, classify=2), {"screen": NOTHING, "classify": NOTHING}
+    )
     assert [(line.stage, line.unit, line.units.low) for line in lines] == [
         ("screen", "document", 10),
         ("classify", "document", 5),
@@ -77,7 +80,7 @@ def test_a_run_that_stops_early_has_the_lines_of_its_stages_and_no_others() -> N
 def test_merged_calls_are_by_document_as_long_as_one_of_its_pairs_is_left() -> None:
     merged = asking(by_document=True)
     shares = {**exactly(classify=3.0), "check": Span(0.1, 1.0)}
-    lines = forecast(Span.of(10), None, shares, {"screen": asking(), "generate": merged, "judge": merged})
+    lines = forecast(Span.of(10), REFERENCE, shares, {"screen": asking(), "generate": merged, "judge": merged})
     assert [(line.stage, line.units, line.calls) for line in lines[1:3]] == [
         ("generate", Span.of(30), Span.of(10)),
         ("judge", Span(3, 30), Span(1, 10)),
@@ -91,6 +94,12 @@ def test_what_is_assumed_of_an_answer_never_exceeds_max_tokens() -> None:
     merged = assumed("judge", "merged", Span(90, 140), None)
     assert (merged.completion_tokens, merged.by_document) == (ANSWER_TOKENS["merged"]["judge"], True)
     assert not assumed("screen", "merged", Span(1, 1), None).by_document
+
+
+def test_samples_of_a_question_are_calls_of_their_own_even_where_calls_are_merged() -> None:
+    for calls in ("reference", "merged"):
+        made = assumed("closed_book", calls, Span(90, 140), None, requests=4)
+        assert (made.calls, made.answers, made.by_document) == (Span(4, 4.4), Span(4, 4.4), False)
 
 
 def manifest(**changes: Any) -> dict[str, Any]:

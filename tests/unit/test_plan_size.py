@@ -36,7 +36,7 @@ def plan_of(tmp_path: Path, *, state: bool = False, **settings: object) -> Any:
     corpus = write_corpus(tmp_path / "corpus.parquet", ["one"])
     config = RunConfig.model_validate({"input": [corpus], "output": str(tmp_path / "run"), **settings})
     earlier = open_state(str(tmp_path / "state"), config.output, 1) if state else None
-    facts = RunFacts(config.output, config.until, 1, 0.05, time.time(), "run", {}, earlier)
+    facts = RunFacts(config.output, config.stages, config.until, 1, 0.05, time.time(), "run", {}, earlier)
     plan = plan_corpus([corpus], config.columns)
     run = Run(config, plan, prompts_of(config), ClientSettings({}, "", 1), facts)
     return pipeline_of(PipelineOptions([]), run).to_runner_api()

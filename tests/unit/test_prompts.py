@@ -20,6 +20,7 @@ from schemas.domains import ANSWER_TYPES, DOMAINS
 
 SHIPPED = Path(prompts.loader.__file__).parent
 STAGES = tuple(VARIABLES)
+READERS = tuple(stage for stage in STAGES if "document" in VARIABLES[stage])
 FENCE = "0123456789abcdef"
 
 SLUGS = {
@@ -46,7 +47,7 @@ def shipped() -> PromptSet:
 
 
 def variables(stage: Task, **given: str) -> dict[str, str]:
-    return {name: f"<{name}>" for name in VARIABLES[stage]} | {"fence": FENCE} | given
+    return {name: FENCE if name == "fence" else f"<{name}>" for name in VARIABLES[stage]} | given
 
 
 def exemplar_lines(slug: str) -> list[dict[str, Any]]:
@@ -82,13 +83,15 @@ def test_the_variables_of_each_stage_are_the_contract() -> None:
         "classify": ["document", "fence"],
         "generate": ["document", "domain", "exemplars", "fence", "persona"],
         "judge": ["answer", "document", "evidence", "fence", "persona", "question"],
+        "round_trip": ["document", "fence", "question"],
+        "closed_book": ["question"],
         "read": ["document", "fence"],
         "generate_all": ["document", "domain", "exemplars", "fence", "personas"],
         "judge_all": ["document", "fence", "pairs"],
     }
 
 
-@pytest.mark.parametrize("stage", STAGES)
+@pytest.mark.parametrize("stage", READERS)
 def test_every_stage_renders_system_then_document_then_task(shipped: PromptSet, stage: Task) -> None:
     values = variables(stage, document="One line.\n\nAnother.")
     system, user = shipped.render(stage, values)
@@ -100,11 +103,19 @@ def test_every_stage_renders_system_then_document_then_task(shipped: PromptSet, 
     assert "$" not in system["content"] + user["content"]
 
 
+def test_a_task_without_a_document_is_one_message(shipped: PromptSet) -> None:
+    hostile = "costs $5, ${question}, braces {x} \\1"
+    for stage in set(STAGES) - set(READERS):
+        (message,) = shipped.render(stage, dict.fromkeys(VARIABLES[stage], hostile))
+        assert message["role"] == "user" and message["content"].endswith(hostile)
+        assert "JSON object" in message["content"] and "document" not in message["content"]
+
+
 def test_stages_share_the_prefix_up_to_the_task(shipped: PromptSet) -> None:
-    rendered = [shipped.render(stage, variables(stage)) for stage in STAGES]
+    rendered = [shipped.render(stage, variables(stage)) for stage in READERS]
     assert len({messages[0]["content"] for messages in rendered}) == 1
     assert len({messages[1]["content"].partition("\n\nTask: ")[0] for messages in rendered}) == 1
-    assert len({messages[1]["content"] for messages in rendered}) == len(STAGES)
+    assert len({messages[1]["content"] for messages in rendered}) == len(READERS)
 
 
 @pytest.mark.parametrize(
@@ -119,7 +130,7 @@ def test_stages_share_the_prefix_up_to_the_task(shipped: PromptSet) -> None:
         "a\u2028b\x00c\r\nd",
     ],
 )
-@pytest.mark.parametrize("stage", STAGES)
+@pytest.mark.parametrize("stage", READERS)
 def test_a_value_passes_untouched(shipped: PromptSet, stage: Task, hostile: str) -> None:
     content = shipped.render(stage, variables(stage, document=hostile))[1]["content"]
     opening, closing = f"document {FENCE} begins =====\n", f"\n===== document {FENCE} ends"
@@ -139,9 +150,9 @@ def test_a_missing_or_unknown_variable_is_refused(shipped: PromptSet, stage: Tas
     for name in VARIABLES[stage]:
         values = variables(stage)
         del values[name]
-        with pytest.raises(ValueError, match=rf"prompt '{stage}': missing variables: {name}; pass exactly .*document"):
+        with pytest.raises(ValueError, match=rf"prompt '{stage}': missing variables: {name}; pass exactly .*"):
             shipped.render(stage, values)
-    with pytest.raises(ValueError, match=rf"prompt '{stage}': unknown variables: text; pass exactly .*document"):
+    with pytest.raises(ValueError, match=rf"prompt '{stage}': unknown variables: text; pass exactly "):
         shipped.render(stage, variables(stage, text=""))
 
 
@@ -261,8 +272,8 @@ def test_fingerprints_are_16_hexadecimal_digits_and_repeat(shipped: PromptSet) -
 @pytest.mark.parametrize(
     ("name", "old", "new", "stages"),
     [
-        ("system", "untrusted", "suspect", set(STAGES)),
-        ("document", "begins", "starts", set(STAGES)),
+        ("system", "untrusted", "suspect", set(READERS)),
+        ("document", "begins", "starts", set(READERS)),
         ("repair", "cannot be used", "is of no use", set(STAGES)),
         ("exemplar", "Passage:", "Source:", {"generate", "generate_all"}),
         *((stage, "Task:", "Your task:", {stage}) for stage in STAGES),

@@ -21,7 +21,7 @@ MAY_IMPORT = {
 }
 STAGES = {
     "read", "heuristics", "dedup", "spill", "documents", "screen", "classify", "generate", "checks", "judge", "pairs",
-    "questions", "remember", "unchanged", "write", "commit", "lineage",
+    "questions", "round_trip", "closed_book", "remember", "unchanged", "write", "commit", "lineage",
 }  # fmt: skip
 SHARED = {
     "catalog", "fasttext_model", "files", "language", "ledger", "llm", "lock", "minhash", "near_duplicates", "output",

@@ -18,6 +18,7 @@ from pipelines.options import UsageError
 from pipelines.progress import Outlook
 from pipelines.rundir import check_idle, take_run, using
 from pipelines.runners import RUNNERS, NotFoundError, Runner
+from schemas.config import STAGES
 from tests.support import webscale_rl
 from transforms.commit import RunFacts
 from transforms.output import MANIFEST, OWNER
@@ -64,7 +65,7 @@ def tested(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def facts(output: Path) -> RunFacts:
-    return RunFacts(str(output), None, 1, 0.05, 0.0, "run", {})
+    return RunFacts(str(output), STAGES, None, 1, 0.05, 0.0, "run", {})
 
 
 def ended(output: Path, run_id: str = "run") -> RunFacts:

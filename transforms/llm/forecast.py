@@ -12,9 +12,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from schemas.answers import Calls, Stage
+from schemas.answers import MERGED, Calls, Stage
 from schemas.config import DOCUMENT_STAGES
-from schemas.counts import stages_until
 from schemas.domains import MAX_PERSONAS
 from transforms.llm.prices import Price
 
@@ -47,20 +46,25 @@ SHARES: Final[Mapping[str, Span]] = {
     "generate": Span(0.9, 1.0),
     "check": Span(0.3, 1.0),
     "judge": Span(0.3, 1.0),
+    "round_trip": Span(0.5, 1.0),
+    "closed_book": Span(0.5, 1.0),
     "questions": Span(0.5, 1.0),
 }
 """What a stage lets go on of each document or pair that arrives; of classify, the pairs a document."""
+_SOLVING: Final[Mapping[Stage, Span]] = {"round_trip": Span(10, 600), "closed_book": Span(10, 2000)}
 ANSWER_TOKENS: Final[Mapping[Calls, Mapping[Stage, Span]]] = {
     "reference": {
         "screen": Span(10, 300),
         "classify": Span(15, 400),
         "generate": Span(30, 600),
         "judge": Span(15, 400),
+        **_SOLVING,
     },
     "merged": {
         "screen": Span(15, 500),
         "generate": Span(30, 600 * MAX_PERSONAS),
         "judge": Span(15, 400 * MAX_PERSONAS),
+        **_SOLVING,
     },
 }
 """Tokens of an answer, its thought included; a model that reasons before it answers takes more."""
@@ -98,18 +102,20 @@ NOTHING: Final = Asking(ZERO, ZERO, ZERO, ZERO)
 """A stage that makes no paid call."""
 
 
-def assumed(stage: Stage, calls: Calls, prompt_tokens: Span, most_tokens: int | None) -> Asking:
+def assumed(stage: Stage, calls: Calls, prompt_tokens: Span, most_tokens: int | None, requests: int = 1) -> Asking:
     """Return what a stage asks where no run has shown it.
 
     Args:
       prompt_tokens: of a prompt, as the provider may count them.
       most_tokens: `max_tokens` of the stage, null for no limit.
+      requests: for a document or pair.
     """
     answer = ANSWER_TOKENS[calls][stage]
     if most_tokens is not None:
         answer = Span(min(answer.low, most_tokens), min(answer.high, most_tokens))
-    merged = calls == "merged" and stage not in DOCUMENT_STAGES
-    return Asking(ATTEMPTS, ATTEMPTS, prompt_tokens, answer, by_document=merged)
+    merged = calls == "merged" and stage in MERGED and stage not in DOCUMENT_STAGES
+    attempts = ATTEMPTS * Span.of(requests)
+    return Asking(attempts, attempts, prompt_tokens, answer, by_document=merged)
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,19 +208,19 @@ class Forecast:
 
 
 def forecast(
-    documents: Span, until: str | None, shares: Mapping[str, Span], asking: Mapping[str, Asking]
+    documents: Span, stages: Sequence[str], shares: Mapping[str, Span], asking: Mapping[str, Asking]
 ) -> list[Forecast]:
     """Return a line for each model stage that a run reaches, and one of stage "kept" for what its last stage keeps.
 
     Args:
       documents: that reach the screen.
-      until: the last stage, null for all.
+      stages: those that the run goes through.
       shares: of each stage from the screen on, as `SHARES`.
       asking: of each model stage.
     """
     lines = []
     units, unit = documents, "document"
-    for stage in stages_until(until):
+    for stage in stages:
         if stage not in SHARES:
             continue
         if stage in asking:

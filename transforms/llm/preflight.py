@@ -74,7 +74,7 @@ async def _problem(engine: Engine, stages: tuple[Stage, ...], settings: Settings
 
 def _small(stage: Stage, calls: Calls) -> Request:
     messages = ({"role": "user", "content": "Reply with any JSON object of the given schema."},)
-    merged = MERGED[stage] if calls == "merged" else None
+    merged = MERGED.get(stage) if calls == "merged" else None
     return Request(stage, {}, messages, json_schema(task_of(stage, calls)), prompt="preflight", merged=merged)
 
 

@@ -185,7 +185,7 @@ def document_request(
         schema=json_schema(task),
         prompt=prompts.fingerprint(task),
         repair=prompts.repair,
-        merged=MERGED[stage] if calls == "merged" else None,
+        merged=MERGED.get(stage) if calls == "merged" else None,
         count=count,
     )
 
@@ -197,7 +197,8 @@ def calls_of(document: Document, slot: Slot | None = None) -> StageNames:
         return None if call is None else call.key
 
     pair = slot or Slot("", "")
-    return StageNames(key(document.screen), key(document.classify), key(pair.generate), key(pair.judge))
+    stages = (document.screen, document.classify, pair.generate, pair.judge, pair.round_trip, pair.closed_book)
+    return StageNames(*map(key, stages))
 
 
 def rejected(stage: str, document: Document, no: Reject, slot: Slot | None = None) -> Rejected:

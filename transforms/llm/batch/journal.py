@@ -19,8 +19,7 @@ from dataclasses import dataclass, field
 from typing import Final, Literal, get_args
 
 from schemas.answers import Stage, Task
-from schemas.config import MODEL_STAGES, RunConfig
-from schemas.counts import stages_until
+from schemas.config import RunConfig
 from transforms.files import delete, exists, list_files, read_json, read_lines, replacing, write_text
 from transforms.llm.batch.failed import Attempts, Failure
 from transforms.llm.batch.wire import request_line
@@ -160,10 +159,7 @@ class Journal:
 
     def write_run(self, config: RunConfig) -> None:
         """Write down what `run` needs of a configuration: the models that are called, and where answers go."""
-        reached = stages_until(config.until)
-        models = {
-            stage: getattr(config.models, stage).model_dump(mode="json") for stage in MODEL_STAGES if stage in reached
-        }
+        models = {stage: settings.model_dump(mode="json") for stage, settings in config.asked.items()}
         called = {model["model"] for model in models.values()}
         fields = {
             "models": models,

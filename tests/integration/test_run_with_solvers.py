@@ -1,0 +1,79 @@
+"""Whole runs whose pairs are answered again, over real HTTP."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from tests.model_server import Behaviour, ModelServer
+from tests.support import manifest_of, prose_corpus, rows_of, stages_of, webscale_rl
+
+SAMPLES = 3
+TRIED = 1
+"""The small call that tries each model before work starts."""
+
+
+def run(tmp_path: Path, server: ModelServer, output: Path, **more: Any) -> int:
+    """Run with another model for each of the two stages, at the same server."""
+    corpus = prose_corpus(tmp_path, 20)
+    solvers = {
+        stage: {"model": f"openai/{stage}", "api_base": server.base_url} for stage in ("round_trip", "closed_book")
+    }
+    config = {"models": solvers, "closed_book": {"samples": SAMPLES}, **more}
+    (tmp_path / "config.yaml").write_text(json.dumps(config), encoding="utf-8")
+    flags = ("--model", "openai/test", "--api-base", server.base_url)
+    return webscale_rl("run", "--input", corpus, "--output", output, "--config", tmp_path / "config.yaml", *flags)
+
+
+def test_every_pair_is_answered_again_and_says_how_hard_it_is(tmp_path: Path) -> None:
+    output = tmp_path / "run"
+    with ModelServer() as server:
+        assert run(tmp_path, server, output) == 0
+        asked = server.stats()["by_stage"]
+    stages, pairs = stages_of(output), rows_of(output, "qa")
+    judged = stages["judge"]["kept"]
+    assert stages["round_trip"]["in"] == judged > 20
+    assert stages["closed_book"]["in"] == stages["round_trip"]["kept"] == judged
+    usage = {row["stage"]: row for row in manifest_of(output)["usage"]}
+    for stage, each in (("round_trip", 1), ("closed_book", SAMPLES)):
+        assert asked[stage]["200"] == usage[stage]["calls"] + TRIED
+        assert usage[stage]["calls"] + usage[stage]["cache_hits"] == judged * each
+        assert usage[stage]["calls"] > 0.9 * judged * each  # two pairs with one question are one request
+    assert {tuple(pair["difficulty"].items()) for pair in pairs} == {
+        (("model", "openai/closed_book"), ("samples", SAMPLES), ("passes", 0))
+    }
+    prompts = manifest_of(output)["prompts"]
+    for pair in pairs:
+        for stage in ("round_trip", "closed_book"):
+            assert pair["models"][stage] == f"openai/{stage}"
+            assert pair["prompts"][stage] == prompts[stage]
+            assert len(pair["calls"][stage]) > 16
+
+
+def test_a_second_run_asks_no_sample_again(tmp_path: Path) -> None:
+    with ModelServer() as server:
+        cache = str(tmp_path / "cache")
+        assert run(tmp_path, server, tmp_path / "one", cache=cache) == 0
+        calls = server.stats()["requests"]
+        assert run(tmp_path, server, tmp_path / "two", cache=cache) == 0
+        assert server.stats()["requests"] == calls + 3 * TRIED
+    assert rows_of(tmp_path / "one", "qa") == rows_of(tmp_path / "two", "qa")
+
+
+def test_merged_calls_leave_each_question_alone(tmp_path: Path) -> None:
+    output = tmp_path / "run"
+    with ModelServer() as server:
+        assert run(tmp_path, server, output, calls="merged") == 0
+        asked = server.stats()["by_stage"]
+    stage = stages_of(output)["round_trip"]
+    assert stage["in"] == stage["kept"] > 20
+    assert 0.9 * stage["in"] < asked["round_trip"]["200"] <= stage["in"] + TRIED
+
+
+def test_faults_of_the_solvers_lose_no_pair(tmp_path: Path) -> None:
+    with ModelServer() as server:
+        assert run(tmp_path, server, tmp_path / "calm") == 0
+    with ModelServer(Behaviour(faults={"429": 0.1, "500": 0.1}, retry_after=0.05)) as server:
+        assert run(tmp_path, server, tmp_path / "rough") == 0
+    assert rows_of(tmp_path / "calm", "qa") == rows_of(tmp_path / "rough", "qa")
