@@ -23,7 +23,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipelines.benchmark_files import read_benchmark, source_of
-from transforms.benchmarks.build import Benchmark, build_index, final_answer
+from transforms.benchmarks.build import Benchmark, build_index
 from transforms.benchmarks.index import Index, open_index
 from transforms.benchmarks.rules import contaminations
 
@@ -53,6 +53,8 @@ VARIANTS: Final[dict[str, Callable[[str], str]]] = {
     "preamble and suffix": lambda text: _PREAMBLE + text + _SUFFIX,
     "changed": changed,
     "last sentence": last_sentence,
+    "last sentence, preamble": lambda text: _PREAMBLE + last_sentence(text),
+    "last sentence, suffix": lambda text: last_sentence(text) + _SUFFIX,
 }
 
 
@@ -74,11 +76,11 @@ def _index(benchmarks: Iterable[Benchmark], directory: str) -> Index:
 
 
 def _show(name: str, ours: float, peer: float) -> None:
-    print(f"  {name:22} {ours:8.2%}   any 13 words {peer:8.2%}")
+    print(f"  {name:24} {ours:8.2%}   any 13 words {peer:8.2%}")
 
 
 def _variants(index: Index, benchmark: Benchmark, known: set[tuple[str, ...]]) -> None:
-    answers = [final_answer(answer) for answer in benchmark.answers]
+    answers = list(benchmark.answers)
     print(f"{benchmark.name}: {len(benchmark.questions):,} items, found")
     for name, change in VARIANTS.items():
         questions = [change(question) for question in benchmark.questions]
@@ -101,7 +103,7 @@ def _halves(benchmark: Benchmark, scratch: str) -> None:
     index = _index([even], f"{scratch}/{benchmark.name}-half")
     known = set().union(*map(runs, even.questions))
     there = {" ".join(question.split()) for question in even.questions}
-    rest = [(q, final_answer(a)) for q, a in zip(odd.questions, odd.answers, strict=True) if " ".join(q.split()) not in there]
+    rest = [(q, a) for q, a in zip(odd.questions, odd.answers, strict=True) if " ".join(q.split()) not in there]
     peer = sum(not known.isdisjoint(runs(question)) for question, _ in rest)
     _show(f"half of {benchmark.name}", len(marked(index, *map(list, zip(*rest, strict=True)))) / len(rest), peer / len(rest))
 

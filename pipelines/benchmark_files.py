@@ -23,7 +23,7 @@ from transforms.files import read_bytes
 
 _QUESTIONS: Final = ("question", "Question", "problem", "prompt", "input", "text", "query", "instruction", "goal")
 _ANSWERS: Final = (
-    "answer", "Answer", "target", "solution", "final_answer", "Correct Answer", "canonical_solution", "code", "label",
+    "Correct Answer", "final_answer", "answer", "Answer", "target", "solution", "canonical_solution", "code", "label",
     "answers", "output",
 )  # fmt: skip
 """Names of columns, as benchmarks have them; the first that there is counts."""
@@ -131,10 +131,14 @@ def _columns(source: Source, row: Mapping[str, Any]) -> tuple[str, str | None]:
 
 
 def _said(answer: Any, row: Mapping[str, Any]) -> str | None:
-    """Return an answer as text: of several the first, of the number of a choice the choice."""
+    """Return an answer as text: of several the first, of a choice's number or letter the choice."""
     options = next((row[name] for name in _CHOICES if isinstance(row.get(name), list)), [])
-    if isinstance(answer, int) and not isinstance(answer, bool) and 0 <= answer < len(options):
-        answer = options[answer]
+    if isinstance(answer, str) and len(answer) == 1 and "A" <= answer <= "Z":
+        chosen = ord(answer) - ord("A")
+    else:
+        chosen = answer if isinstance(answer, int) and not isinstance(answer, bool) else -1
+    if 0 <= chosen < len(options):
+        answer = options[chosen]
     if isinstance(answer, list):
         answer = answer[0] if answer else None
     return str(answer) if isinstance(answer, str | int | float) else None

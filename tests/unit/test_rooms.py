@@ -21,10 +21,10 @@ MAY_IMPORT = {
 }
 STAGES = {
     "read", "heuristics", "dedup", "spill", "documents", "screen", "classify", "generate", "checks", "judge", "pairs",
-    "questions", "remember", "unchanged", "write", "commit", "lineage",
+    "questions", "decontaminate", "remember", "unchanged", "write", "commit", "lineage",
 }  # fmt: skip
 SHARED = {
-    "catalog", "fasttext_model", "files", "language", "ledger", "llm", "lock", "minhash", "near_duplicates", "output",
+    "benchmarks", "catalog", "fasttext_model", "files", "language", "ledger", "llm", "lock", "minhash", "near_duplicates", "output",
     "probe", "quality", "state", "storage", "swap", "text", "unionfind", "versions",
 }  # fmt: skip
 

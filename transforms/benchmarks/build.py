@@ -12,7 +12,14 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from transforms.benchmarks.ends import LEAST_TAIL_WORDS, LEAST_WORDS, TAIL_CHARACTERS, is_generic, marked_ends
+from transforms.benchmarks.ends import (
+    LEAST_TAIL_WORDS,
+    LEAST_WORDS,
+    TAIL_CHARACTERS,
+    final_answers,
+    is_generic,
+    marked_ends,
+)
 from transforms.benchmarks.index import (
     FORMAT,
     GRAM_WORDS,
@@ -26,9 +33,6 @@ from transforms.benchmarks.index import (
 from transforms.files import delete, read_bytes, write_parquet, write_text
 from transforms.text.hashes import Hashes
 from transforms.text.squeezed import Places, Squeezed, marks_hash, marks_of, span_hashes, squeeze
-
-_FINAL: Final = "####"  # after which the answer of an item of GSM8K stands
-
 
 @dataclass(frozen=True, slots=True)
 class Benchmark:
@@ -98,18 +102,13 @@ def build_index(benchmarks: Sequence[Benchmark], path: str, *, with_questions: b
     return built
 
 
-def final_answer(answer: str | None) -> str | None:
-    """Return the answer itself, where GSM8K's way of writing gives the reasoning before it."""
-    return None if answer is None else answer.rpartition(_FINAL)[2]
-
-
 def _tables(benchmark: Benchmark, number: int, first: int) -> tuple[dict[str, pa.Table], list[Windows], Built]:
     """Return the parts of one benchmark, its items numbered from `first` on, and candidates for their windows."""
     parts: dict[str, list[dict[str, Any]]] = {part: [] for part in PARTS}
     windows: list[Windows] = []
     known: dict[int, int] = {}
     row = 0
-    answers = pa.array([final_answer(answer) for answer in benchmark.answers], pa.string())
+    answers = final_answers(pa.array(benchmark.answers, pa.string()))
     for texts in squeeze(pa.array(benchmark.questions, pa.string())):
         rows = np.arange(row, row + len(texts))
         hashes, lengths = texts.spans(texts.starts[:-1], texts.starts[1:]), texts.lengths
@@ -137,9 +136,8 @@ def _tables(benchmark: Benchmark, number: int, first: int) -> tuple[dict[str, pa
         parts["answers"].append(_answers(answers[row : row + len(texts)], items))
         row += len(texts)
     tables = {part: pa.concat_tables([pa.table(columns) for columns in chunks]) for part, chunks in parts.items()}
-    # Of one benchmark the first item stands for all with this end, or this answer.
-    tables["tails"] = _first_of(tables["tails"], ["hash"])
-    tables["answers"] = _first_of(tables["answers"], ["item", "hash"])
+    tables["tails"] = _shared_ends(tables["tails"])
+    tables["answers"] = tables["answers"].take(pa.array(_first_places(*_columns(tables["answers"]))))
     return tables, windows, Built(benchmark.name, row, len(known))
 
 
@@ -159,7 +157,6 @@ def _ends(texts: Squeezed, items: Places) -> dict[str, Any]:
     return {
         "hash": hashes,
         "item": items[np.concatenate((owner[tail], owner[head]))],
-        "words": np.concatenate((left[tail], before[head])),
     }
 
 
@@ -170,8 +167,7 @@ def _marked_ends(questions: Sequence[str], items: Places, hashes: Hashes, length
     for question, item in zip(questions, items.tolist(), strict=True):  # those too that differ by their marks alone
         found += [(marks_hash(marks), item) for marks in marked_ends(question)]
     ends, owners = zip(*found, strict=True) if found else ((), ())
-    words = np.zeros(len(found), np.int64)
-    return {"hash": np.array(ends, np.uint64), "item": np.array(owners, np.int64), "words": words}
+    return {"hash": np.array(ends, np.uint64), "item": np.array(owners, np.int64)}
 
 
 def _windows(texts: Squeezed, items: Places) -> Windows:
@@ -200,9 +196,16 @@ def _answers(answers: pa.Array, items: Places) -> dict[str, Any]:
     return {"item": items[said], "hash": hashes[said]}
 
 
-def _first_of(table: pa.Table, keys: Sequence[str]) -> pa.Table:
-    """Return the first row of each value of some columns."""
-    return table.take(pa.array(_first_places(*(table[key].to_numpy() for key in keys))))
+def _shared_ends(ends: pa.Table) -> pa.Table:
+    """Return the distinct ends of one benchmark, each with the first item that has it and how many others do."""
+    hashes, items = _columns(ends)
+    places = _first_places(hashes, items)
+    distinct, first, counts = np.unique(hashes[places], return_index=True, return_counts=True)
+    return pa.table({"hash": distinct, "item": items[places][first], "others": counts - 1})
+
+
+def _columns(table: pa.Table) -> list[npt.NDArray[Any]]:
+    return [column.to_numpy() for column in table.columns]
 
 
 def _first_places(*columns: npt.NDArray[Any]) -> Places:

@@ -5,6 +5,9 @@ from __future__ import annotations
 import re
 from typing import Final
 
+import pyarrow as pa
+import pyarrow.compute as pc
+
 from transforms.text.squeezed import marks_of
 
 LEAST_WORDS: Final = 4
@@ -54,3 +57,8 @@ def says_something(marks: str) -> bool:
     """Return whether a text of few letters or none, as `marks_of` has it, has marks enough to be known by."""
     letters = sum(map(str.isalnum, marks))
     return len(marks) - letters >= _MARKS and (letters == 0 or len(marks) >= TAIL_CHARACTERS)
+
+
+def final_answers(answers: pa.StringArray | pa.ChunkedArray) -> pa.StringArray | pa.ChunkedArray:
+    """Return the answers themselves, where GSM8K's way of writing gives the reasoning before `####`."""
+    return pc.replace_substring_regex(answers, pattern=r"(?s)^.*####", replacement="")

@@ -50,7 +50,7 @@ PARTS: Final[Mapping[str, pa.Schema]] = {
             "window_offset": pa.int64(),
         }
     ),
-    "tails": pa.schema({"hash": pa.uint64(), "item": pa.int64(), "words": pa.int32()}),
+    "tails": pa.schema({"hash": pa.uint64(), "item": pa.int64(), "others": pa.int32()}),
     "grams": pa.schema({"hash": pa.uint64(), "item": pa.int64()}),
     "answers": pa.schema({"item": pa.int64(), "hash": pa.uint64()}),
 }
@@ -78,7 +78,8 @@ class Index:
       generic: whether it says so little that a text which has it need not be about it.
       windows: by size, the windows that are looked for, with the items that have each.
       offsets: the character of the item with which its window begins.
-      tails: ends and beginnings of items; tail_words: how many words each has.
+      tails: ends and beginnings of items, with their numbers. By these:
+      tail_items: the first item of the benchmark that has it; shared: whether others have it too.
       grams: runs of words; gram_weights: of each, the larger the fewer items have it.
       weights: the sum of the weights of an item's grams.
       gram_starts, item_grams: the numbers of each item's grams.
@@ -98,7 +99,8 @@ class Index:
     windows: Mapping[int, Lists]
     offsets: Places
     tails: Lists
-    tail_words: Places
+    tail_items: Places
+    shared: npt.NDArray[np.bool_]
     grams: Lists
     gram_weights: npt.NDArray[np.float64]
     weights: npt.NDArray[np.float64]
@@ -212,8 +214,6 @@ def _index(path: str, manifest: Mapping[str, Any], tables: Mapping[str, pa.Table
     numbers = np.repeat(np.arange(len(gram_lists.counts)), gram_lists.counts)
     by_item = np.argsort(gram_lists.items, kind="stable")
     sizes = np.bincount(gram_lists.items, minlength=len(items))
-    tail_hashes = tails["hash"].to_numpy()
-    tail_lists = Lists.of(tail_hashes, tails["item"].to_numpy())
     keys, rarities = _answers(columns["benchmark"], answers)
     return Index(
         path=path,
@@ -227,8 +227,9 @@ def _index(path: str, manifest: Mapping[str, Any], tables: Mapping[str, pa.Table
         generic=columns["generic"],
         windows={size: _windows(columns, size) for size in WINDOWS},
         offsets=columns["window_offset"],
-        tails=tail_lists,
-        tail_words=tails["words"].to_numpy()[tail_lists.starts[:-1]],
+        tails=Lists.of(tails["hash"].to_numpy(), np.arange(len(tails))),
+        tail_items=tails["item"].to_numpy(),
+        shared=tails["others"].to_numpy() > 0,
         grams=gram_lists,
         gram_weights=gram_weights,
         weights=np.bincount(gram_lists.items, gram_weights[numbers], minlength=len(items)),

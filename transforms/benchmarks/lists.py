@@ -50,7 +50,7 @@ class Keys:
 
 @dataclass(frozen=True, slots=True)
 class Lists:
-    """Keys, each with the numbers of the items that have it.
+    """Keys, each with the numbers of the items (or whatever is numbered) that have it.
 
     Attributes:
       starts: int64[keys + 1], where the items of each begin in `items`.

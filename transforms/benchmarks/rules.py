@@ -6,10 +6,11 @@ is contaminated, the strongest rule first, all of them on letters and digits alo
 
   exact                 it is the item.
   contained             it has the item in it, of four words and more, as behind a preamble; or it is an end of the item,
-                        of three words and more, from any of its words on, or a beginning up to a mark; or it ends as the
-                        item ends for ten words, which is the last sentence behind a preamble.
-  contained_and_answer  the item is in it, but would be in many a text ("Which of the following is true?"), or it ends as
-                        the item does for five to nine words; and the answer is the item's.
+                        of three words and more, from any of its words on, or a beginning up to a mark; or it has such
+                        an end or beginning in it, between two marks, of ten words and more and no other item's.
+  contained_and_answer  the item is in it, but would be in many a text ("Which of the following is true?"), or an end or
+                        beginning of five to nine words is, between two marks; and the answer is the item's, one that
+                        few others have.
   overlap               of the item's runs of five words, or of its own, it shares at least 0.8, each weighed by
                         log(1 + items / items that have it). Of its own it must share four, eight words that is, lest a
                         phrase in a long item count.
@@ -27,7 +28,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from schemas.records import Contamination
-from transforms.benchmarks.ends import LEAST_TAIL_WORDS, TAIL_CHARACTERS, says_something
+from transforms.benchmarks.ends import LEAST_TAIL_WORDS, TAIL_CHARACTERS, final_answers, says_something
 from transforms.benchmarks.index import GRAM_WORDS, WINDOWS, Index
 from transforms.benchmarks.lists import spread
 from transforms.text.hashes import Hashes
@@ -42,7 +43,7 @@ OWN_GRAMS: Final = 4
 """Runs of a question that an item must have where the item's own are many: eight words."""
 TAIL_WORDS: Final = 10
 TAIL_WORDS_WITH_ANSWER: Final = 5
-"""Words of an item's end that say, behind a preamble, that it is the item; the latter with an answer of its own."""
+"""Words of an end of an item that say, among others, that it is the item; the latter with an answer of its own."""
 
 RULES: Final = ("exact", "contained", "contained_and_answer", "overlap", "overlap_and_answer")
 """The strongest first."""
@@ -50,6 +51,7 @@ _EXACT, _CONTAINED, _CONTAINED_AND_ANSWER, _OVERLAP, _OVERLAP_AND_ANSWER = range
 _RARE: Final = 64
 """Items that may have a run of words which brings a question near them: one that more have is a template's."""
 _OWN_ANSWER: Final = 0.5
+_PASSAGE_MARKS: Final = 12  # between the beginning of a passage that is looked for and its end
 
 
 class Asked(NamedTuple):
@@ -85,7 +87,7 @@ def contaminations(
       questions: strings of valid UTF-8; a null, or one without a letter or digit, is never contaminated.
       answers: as many; a null is none.
     """
-    hashes, lengths = span_hashes(answers)
+    hashes, lengths = span_hashes(final_answers(answers))
     found: dict[int, tuple[Contamination, ...]] = {}
     first = 0
     for texts in squeeze(questions):
@@ -109,7 +111,7 @@ def _marked(texts: Squeezed, questions: pa.StringArray | pa.ChunkedArray) -> tup
 
 def matched(index: Index, asked: Asked) -> Matches:
     """Return all matches of some questions with the items of an index."""
-    parts = [*_whole(index, asked), *_endings(index, asked), *_holding(index, asked), *_overlapping(index, asked)]
+    parts = [*_whole(index, asked), *_passages(index, asked), *_holding(index, asked), *_overlapping(index, asked)]
     none = Matches(*(np.empty(0, kind) for kind in (np.int64, np.int64, np.int64, np.float64)))
     return Matches(*map(np.concatenate, zip(none, *parts, strict=True)))
 
@@ -140,26 +142,31 @@ def _whole(index: Index, asked: Asked) -> Iterator[Matches]:
     lettered = np.flatnonzero(texts.lengths)
     hashes = np.concatenate((texts.spans(texts.starts[lettered], texts.starts[lettered + 1]), asked.marks))
     questions = np.concatenate((lettered, asked.marked))
-    for which, items in index.tails.find(hashes):
+    for which, tails in index.tails.find(hashes):
+        items = index.tail_items[tails]
         same = index.hashes[items] == hashes[which]
         yield _entered(questions[which], items, np.where(same, _EXACT, _CONTAINED))
 
 
-def _endings(index: Index, asked: Asked) -> Iterator[Matches]:
-    """Yield the questions whose end, behind a mark, is an end of an item, long enough to mean it."""
+def _passages(index: Index, asked: Asked) -> Iterator[Matches]:
+    """Yield the questions in which an end of an item stands between two marks, long enough to mean it."""
     texts = asked.texts
     owner = np.repeat(np.arange(len(texts)), texts.word_counts)
-    left = texts.word_starts[owner + 1] - np.arange(len(owner))
-    inner = texts.breaks & (np.arange(len(owner)) > texts.word_starts[owner]) & (left >= TAIL_WORDS_WITH_ANSWER)
-    behind = np.flatnonzero(inner)
-    hashes = texts.spans(texts.words[behind], texts.starts[owner[behind] + 1])
-    for which, items in index.tails.find(hashes):
-        questions = owner[behind[which]]
-        long = left[behind[which]] >= TAIL_WORDS
-        same = _rarity(index, questions, items, asked) >= _OWN_ANSWER
-        match = long | same
-        rules = np.where(long, _CONTAINED, _CONTAINED_AND_ANSWER)
-        yield _entered(questions[match], items[match], rules[match])
+    marks = np.flatnonzero(texts.breaks)
+    # The marks of a text are its start, those within it and its end, which is the start of the next one.
+    edges = np.append(texts.words[marks], texts.words[-1])
+    numbers = np.append(marks, len(owner))
+    for reach in range(1, min(_PASSAGE_MARKS, len(marks)) + 1):
+        first = np.flatnonzero(numbers[reach:] - numbers[:-reach] >= TAIL_WORDS_WITH_ANSWER)
+        questions = owner[numbers[first]]
+        first = first[edges[first + reach] <= texts.starts[questions + 1]]
+        questions, begins, ends = owner[numbers[first]], edges[first], edges[first + reach]
+        long = numbers[first + reach] - numbers[first] >= TAIL_WORDS
+        for which, tails in index.tails.find(texts.spans(begins, ends)):
+            items, alone = index.tail_items[tails], long[which] & ~index.shared[tails]
+            match = alone | (_rarity(index, questions[which], items, asked) >= _OWN_ANSWER)
+            rules = np.where(alone, _CONTAINED, _CONTAINED_AND_ANSWER)
+            yield _entered(questions[which[match]], items[match], rules[match])
 
 
 def _holding(index: Index, asked: Asked) -> Iterator[Matches]:
