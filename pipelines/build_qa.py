@@ -10,6 +10,7 @@ from pipelines.doors import Run, SideDoors
 from transforms.checks import CheckRules
 from transforms.classify import ClassifyDomain
 from transforms.closed_book import ClosedBook
+from transforms.decontaminate import AskSame, Decontaminate
 from transforms.dedup import DropNearDuplicates
 from transforms.documents import SelectBatches, SelectDocuments
 from transforms.generate import GenerateQA
@@ -63,6 +64,10 @@ def build_qa(pipeline: beam.Pipeline, run: Run) -> Any:
         return doors.pairs(pairs | ReadPairs())
     compare = DropDuplicateQuestions(config.dedup, plan.rows, doors.earlier)
     pairs = doors.past(pairs | "DropDuplicateQuestions" >> compare)
+    if "decontaminate" in stages and config.decontaminate is not None:
+        asked = "decontaminate" in config.asked
+        paraphrases = (AskSame(prompts, config.decontaminate), run.client) if asked else None
+        pairs = doors.past(pairs | "Decontaminate" >> Decontaminate(config.decontaminate, paraphrases))
     return doors.pairs(pairs) if ends else doors.qa(pairs)
 
 

@@ -21,6 +21,7 @@ commands:
   batch          sends what a run in batch mode waits for, and fetches the answers (webscale-rl batch --help)
   train-quality  a classifier out of a run's verdicts, that spares the next run calls (webscale-rl train-quality --help)
   doctor         whether a run could begin: its runner, buckets, models, Redis, versions (webscale-rl doctor --help)
+  benchmarks     indexes evaluation sets, and finds their questions in pairs (webscale-rl benchmarks --help)
   cache          what a cache of model answers holds, whether it is whole, and a smaller one (webscale-rl cache --help)
 """
 _FAILED = 1
@@ -105,6 +106,12 @@ def _doctor(arguments: Sequence[str]) -> int:
     return doctor(*parse_doctor(arguments))
 
 
+def _benchmarks(arguments: Sequence[str]) -> int:
+    from pipelines.benchmarks import benchmarks
+
+    return benchmarks(arguments)
+
+
 def _cache(arguments: Sequence[str]) -> int:
     from pipelines.cache import cache, parse_cache
 
@@ -119,6 +126,7 @@ _COMMANDS: Final[Mapping[str, tuple[Callable[[Sequence[str]], int], str]]] = {
     "batch": (_batch, "goes on from there"),
     "train-quality": (_train_quality, "starts again"),
     "doctor": (_doctor, "starts again"),
+    "benchmarks": (_benchmarks, "starts again"),
     "cache": (_cache, "starts again and has lost nothing"),
 }
 """Each command, and what it does when it is given a second time after a failure."""

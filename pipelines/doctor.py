@@ -16,7 +16,7 @@ from apache_beam.options.pipeline_options import GoogleCloudOptions, PipelineOpt
 from apache_beam.runners.runner import PipelineState
 
 from pipelines.failures import told
-from pipelines.inputs import check_filters, prompts_of
+from pipelines.inputs import benchmarks_of, check_filters, prompts_of
 from pipelines.models import settings_of
 from pipelines.options import Parser, add_run_flags, input_files, read_run
 from pipelines.reach import reach
@@ -97,6 +97,8 @@ def checks_of(config: RunConfig, options: PipelineOptions) -> dict[str, Callable
         checks["prompts"] = lambda: _done(lambda: prompts_of(config), f"{config.prompts} fits")
     if config.filters.language is not None or config.filters.quality is not None:
         checks["filters"] = lambda: _done(lambda: check_filters(config), "their models load")
+    if config.decontaminate is not None:
+        checks["benchmarks"] = lambda: _done(lambda: benchmarks_of(config), "their indexes load")
     models = {stage: settings for stage, settings in settings_of(config).items() if not settings.embedded}
     if models and config.llm_mode == "online":
         names = ", ".join(dict.fromkeys(settings.model for settings in models.values()))

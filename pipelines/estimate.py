@@ -14,6 +14,7 @@ from pipelines.options import Parser, UsageError, add_run_flags, read_run
 from pipelines.prompt_sizes import PromptSizes
 from pipelines.rundir import read_manifest
 from pipelines.sampling import Sample, take_sample
+from prompts import VARIABLES
 from schemas.answers import Calls, Stage, task_of
 from schemas.config import RunConfig
 from transforms.llm.forecast import (
@@ -241,14 +242,14 @@ class _Outlook:
     def _prompt_chars(self, stage: Stage, figures: Seen, earlier: _Earlier) -> float:
         """Return the characters of a stage's prompt: as in the earlier run, but for the length of the documents.
 
-        Each prompt but that of closed_book holds the document once, so the prompts of the screen tell how much longer
+        A prompt that holds the document holds it once, so the prompts of the screen tell how much longer
         documents are here. Where the prompts are other ones now, they are rendered.
         """
         screen = earlier.stages["screen"]
         fingerprint, calls = self._sample.prompts.fingerprint, self._config.calls
         stages: tuple[Stage, ...] = ("screen", stage)
         if screen.answers and all(earlier.prompts.get(one) == fingerprint(task_of(one, calls)) for one in stages):
-            if stage == "closed_book":
+            if "document" not in VARIABLES[stage]:
                 return figures.prompt_chars
             return max(1.0, figures.prompt_chars + self._screen_chars - screen.prompt_chars)
         rendered = self._sizes.mean(stage, _characters)

@@ -11,7 +11,7 @@ from typing import Final
 _OURS: Final = re.compile(
     r"\b(?:transforms|pipelines)\.[\w.]+\."
     r"(?:CacheError|StorageError|SwapError|CatalogError"
-    r"|VersionError|JobError|JournalError|ModelFileError|PreflightError|UsageError): (.*)"
+    r"|BenchmarkIndexError|VersionError|JobError|JournalError|ModelFileError|PreflightError|UsageError): (.*)"
 )
 """An error whose message is one line with a remedy, as a traceback ends with it."""
 _IMAGES: Final = re.compile(

@@ -10,6 +10,8 @@ from prompts import PromptFiles, PromptSet, load_prompts
 from schemas.answers import task_of
 from schemas.config import DOCUMENT_STAGES, RunConfig
 from schemas.elements import CorpusPlan
+from transforms.benchmarks.index import BenchmarkIndexError, open_indexes
+from transforms.benchmarks.nearest import open_neighbours
 from transforms.catalog import Part
 from transforms.fasttext_model import ModelFileError
 from transforms.files import list_files, read_bytes
@@ -59,6 +61,24 @@ def plan_of(config: RunConfig, part: Part | None = None) -> CorpusPlan:
 def fingerprints(prompts: PromptSet, config: RunConfig) -> dict[str, str]:
     """Return the fingerprint of the prompt of each stage that has a model."""
     return {stage: prompts.fingerprint(task_of(stage, config.calls)) for stage in config.models.called()}
+
+
+def benchmarks_of(config: RunConfig) -> dict[str, int]:
+    """Return how many items each evaluation set has that the pairs are compared with.
+
+    Raises:
+      UsageError: an index cannot be used, or lacks the questions that a model is to compare with.
+    """
+    if config.decontaminate is None or "decontaminate" not in config.stages:
+        return {}
+    try:
+        indexes = open_indexes(config.decontaminate.benchmarks)
+        if "decontaminate" in config.asked:
+            for path in config.decontaminate.benchmarks:
+                open_neighbours(path)
+    except (BenchmarkIndexError, StorageError) as error:
+        raise UsageError(f"--benchmarks: {error}") from None
+    return {name: count for index in indexes for name, count in zip(index.names, index.counts, strict=True)}
 
 
 def check_filters(config: RunConfig) -> None:

@@ -99,6 +99,10 @@ def add_work_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--concurrency", type=int, metavar="N", help="model requests in flight, all workers together")
     parser.add_argument("--limiter", metavar="URL", help="redis://HOST:PORT/DB by which all workers share rate limits")
     parser.add_argument("--num-workers-hint", type=int, metavar="N", help="worker processes that share the limits")
+    parser.add_argument("--benchmarks", nargs="+", metavar="DIR", help="indexes of evaluation sets to keep out of qa/")
+    parser.add_argument(
+        "--on-contaminated", choices=("drop", "mark"), help="what becomes of their questions (default: drop)"
+    )
     parser.add_argument("--text-column", metavar="NAME", help="column that holds the text (default: text)")
     parser.add_argument("--id-column", metavar="NAME", help="column that holds the document id (default: id)")
     parser.add_argument("--languages", metavar="CODES", help="languages to keep, such as en,de (default: any)")
@@ -203,6 +207,8 @@ def merge_flags(content: Mapping[str, Any], flags: argparse.Namespace) -> dict[s
     if flags.languages is not None and isinstance(merged.get("filters") or {}, dict):
         merged["filters"] = dict(merged.get("filters") or {})
         _update(merged["filters"], "language", {"languages": flags.languages.split(",")})
+    against = {"benchmarks": flags.benchmarks, "on_contaminated": flags.on_contaminated}
+    _update(merged, "decontaminate", {name: value for name, value in against.items() if value is not None})
     model = {"model": flags.model, "api_base": flags.api_base}
     given = {name: value for name, value in model.items() if value is not None}
     if given:

@@ -9,10 +9,13 @@ from typing import Final
 from prompts import PromptSet
 from schemas.answers import Calls, Stage
 from schemas.config import ClosedBookSettings
+from schemas.config_filters import DecontaminateSettings
 from schemas.domains import DOMAINS, MAX_PERSONAS
 from schemas.records import Document, Slot, pair_id
+from transforms.benchmarks.nearest import Neighbour
 from transforms.classify import ClassifyDomain
 from transforms.closed_book import ClosedBook
+from transforms.decontaminate import CANDIDATES, AskSame, Suspect
 from transforms.generate import GenerateQA
 from transforms.judge import JudgeQA
 from transforms.llm.forecast import Span
@@ -30,6 +33,8 @@ _EVIDENCE: Final = (
     "After thirty years of service on the northern lakes, the two oldest steamers were sold to a museum in 1931."
 )
 
+_SUSPECT: Final = Suspect({"question": _QUESTION}, (Neighbour("-", 0, _QUESTION, 1.0),) * CANDIDATES)
+
 
 class PromptSizes:
     """The prompts of a run's stages over some documents.
@@ -43,7 +48,8 @@ class PromptSizes:
     def __init__(self, prompts: PromptSet, calls: Calls, documents: Sequence[Document]) -> None:
         self._documents = documents
         self._calls = calls
-        self._rules: dict[Stage, Rule] = {
+        (self._same,) = AskSame(prompts, DecontaminateSettings(benchmarks=("-",))).requests(_SUSPECT)
+        self._rules: dict[Stage, Rule[Document]] = {
             "screen": ScreenDocuments(prompts, calls),
             "classify": ClassifyDomain(prompts, calls),
             "generate": GenerateQA(prompts, calls),
@@ -54,6 +60,8 @@ class PromptSizes:
 
     def each(self, stage: Stage, size: Callable[[Request], int], personas: int = 1) -> list[int]:
         """Return the size of a stage's prompt about each document, with a number of personas and their pairs."""
+        if stage == "decontaminate":
+            return [size(self._same)] * len(self._documents)
         rule = self._rules[stage]
         return [size(rule.requests(_with_pairs(document, personas))[0]) for document in self._documents]
 

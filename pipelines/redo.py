@@ -9,15 +9,22 @@ from pydantic import JsonValue
 
 from pipelines.inputs import plan_of
 from pipelines.options import UsageError
+from schemas.answers import Stage
 from schemas.catalog import Asked, Catalog
 from schemas.config import MODEL_STAGES, RunConfig
 from transforms.catalog import Part
 
 _NOTHING: Final = Asked(requests=0, usd=0.0)
-_ASKS_NOTHING: Final = {"filters", "dedup", "checks"}
-"""Keys that decide who gets to a model, and not what it is asked: its answers stay what they are."""
-_SOLVERS: Final = ("round_trip", "closed_book")
-_NEXT: Final = {"classify": ("generate", "judge", *_SOLVERS), "generate": ("judge", *_SOLVERS)}
+_ASKED_BY: Final[Mapping[str, tuple[Stage, ...]]] = {
+    "filters": (),
+    "dedup": (),
+    "checks": (),
+    "closed_book": ("closed_book",),
+    "decontaminate": ("decontaminate",),
+}
+"""The stages that a key has a say in what they ask; the first three decide who gets there alone. Others are all's."""
+_LATER: Final = ("round_trip", "closed_book", "decontaminate")
+_NEXT: Final = {"classify": ("generate", "judge", *_LATER), "generate": ("judge", *_LATER)}
 """The stages that ask about what a stage was answered."""
 
 
@@ -62,8 +69,8 @@ def asked_anew(differences: list[str]) -> list[str]:
         kind, _, stage = key.partition(".")
         if stage:
             stages |= {stage, *_NEXT.get(stage, ())}
-        elif kind not in _ASKS_NOTHING:
-            stages.update(MODEL_STAGES)
+        else:
+            stages.update(_ASKED_BY.get(kind, MODEL_STAGES))
     return [stage for stage in MODEL_STAGES if stage in stages]
 
 

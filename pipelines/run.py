@@ -17,7 +17,7 @@ from pipelines.batch import answered
 from pipelines.batch_checks import check_batches, check_no_batches
 from pipelines.doors import Run
 from pipelines.ending import DONE, report
-from pipelines.inputs import check_filters, fingerprints, plan_of, prompts_of
+from pipelines.inputs import benchmarks_of, check_filters, fingerprints, plan_of, prompts_of
 from pipelines.models import check_budget, prices_of, settings_of
 from pipelines.options import RunOptions, UsageError
 from pipelines.progress import Outlook
@@ -113,6 +113,7 @@ class _Job:
     about: dict[str, Any]
     state: State | None
     part: Part | None
+    benchmarks: dict[str, int]
 
     @property
     def output(self) -> str:
@@ -148,6 +149,7 @@ def _checked(options: RunOptions, part: Part | None) -> _Job:
     )
     check_budget(config)
     check_filters(config)
+    benchmarks = benchmarks_of(config)
     if settings:
         _check_cache(config)
     if config.llm_mode == "batch":
@@ -156,7 +158,7 @@ def _checked(options: RunOptions, part: Part | None) -> _Job:
         check_no_batches(output)
         check_limiter(config.limiter)
         _check_models(settings, config.calls)
-    return _Job(options, plan, prompts, client, about, state, part)
+    return _Job(options, plan, prompts, client, about, state, part, benchmarks)
 
 
 def _next_id(part: Part | None) -> str:
@@ -215,6 +217,7 @@ def _run_of(job: _Job, run_id: str) -> Run:
         about=about,
         state=job.state,
         part=job.part,
+        benchmarks=job.benchmarks,
     )
     return Run(config, job.plan, job.prompts, client, facts)
 

@@ -174,6 +174,7 @@ def deciding(config: dict[str, Any]) -> dict[str, Any]:
     models = {
         stage: {key: value for key, value in model.items() if key not in _NOT_OF_THE_ANSWER}
         for stage, model in config.get("models", {}).items()
+        if model is not None
     }
     return {key: value for key, value in config.items() if key not in _NOT_OF_THE_RESULT} | {"models": models}
 

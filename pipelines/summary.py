@@ -50,6 +50,19 @@ def dedup_words(figures: dict[str, int], settings: dict[str, Any]) -> str:
     return words
 
 
+def contamination_words(table: list[dict[str, Any]], action: str) -> str:
+    """Return how many pairs are of which evaluation sets.
+
+    Args:
+      table: `contamination` of the manifest.
+      action: what becomes of them, drop or mark.
+    """
+    items = sum(row["items"] for row in table)
+    found = ", ".join(f"{row['benchmark']} {row['pairs']:,}" for row in table if row["pairs"]) or "none"
+    done = {"drop": "dropped", "mark": "marked"}[action]
+    return f"Compared with {items:,} items of {len(table):,} evaluation sets; {done} as theirs: {found}."
+
+
 def sample_pairs(output: str, directory: str) -> list[dict[str, Any]]:
     """Return up to three pairs of the first shard, of different domains as far as they go."""
     shards = list_files(f"{output}/{directory}/part-*.parquet")
@@ -75,6 +88,8 @@ def summary(output: str, manifest: dict[str, Any]) -> str:
     figures = {stage["stage"]: stage.get("figures") for stage in manifest["stages"]}
     if figures.get("dedup"):
         parts.append(dedup_words(figures["dedup"], manifest["config"]["dedup"]))
+    if table := manifest.get("contamination"):
+        parts.append(contamination_words(table, manifest["config"]["decontaminate"]["on_contaminated"]))
     if not rows:
         parts.append(f"Nothing was kept: {_why_nothing(manifest)}")
     elif kind != "documents":

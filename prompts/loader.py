@@ -29,6 +29,7 @@ VARIABLES: Final[Mapping[Task, frozenset[str]]] = {
     "judge": _FENCED | {"persona", "question", "answer", "evidence"},
     "round_trip": _FENCED | {"question"},
     "closed_book": frozenset({"question"}),
+    "decontaminate": frozenset({"question", "items"}),
     "read": _FENCED,
     "generate_all": _FENCED | {"domain", "personas", "exemplars"},
     "judge_all": _FENCED | {"pairs"},

@@ -2,7 +2,7 @@
 
 Each class is both the JSON Schema sent as `response_format` and the validator of what comes back. Field names follow
 Webscale-RL (arXiv 2510.06499); `evidence`, `answer_type` and `aliases` are ours, and so are the merged tasks and those
-that answer a question again.
+of the stages behind the judge.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from pydantic.config import JsonDict
 
 from schemas.domains import MAX_ALIASES, MAX_PERSONAS, AnswerType, Domain
 
-Stage = Literal["screen", "classify", "generate", "judge", "round_trip", "closed_book"]
+Stage = Literal["screen", "classify", "generate", "judge", "round_trip", "closed_book", "decontaminate"]
 MergedTask = Literal["read", "generate_all", "judge_all"]
 Task = Stage | MergedTask
 Calls = Literal["reference", "merged"]
@@ -94,6 +94,19 @@ class SolveAnswer(_Answer):
     """What a model answers that is asked the question of a pair, with the document or without."""
 
     answer: Text
+
+
+class SameAnswer(_Answer):
+    """Which of the listed questions asks the same as one: its number, 0 for none."""
+
+    number: Annotated[int, Field(ge=0)]
+
+    @model_validator(mode="after")
+    def _check_number(self, info: ValidationInfo) -> SameAnswer:
+        count = (info.context or {}).get("count", math.inf)
+        if self.number > count:
+            raise ValueError(f"nothing has the number {self.number}; the numbers are 1 to {count}, and 0 for none")
+        return self
 
 
 class ReadAnswer(ScreenAnswer):
@@ -195,6 +208,7 @@ ANSWERS: Final[dict[Task, type[BaseModel]]] = {
     "judge": JudgeAnswer,
     "round_trip": SolveAnswer,
     "closed_book": SolveAnswer,
+    "decontaminate": SameAnswer,
     "read": ReadAnswer,
     "generate_all": GenerateAnswers,
     "judge_all": JudgeAnswers,

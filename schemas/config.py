@@ -12,20 +12,30 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, model_validator
 
 from schemas.answers import Calls, Stage
-from schemas.config_filters import CheckLimits, DedupSettings, FilterSettings, NonEmpty
+from schemas.config_filters import CheckLimits, DecontaminateSettings, DedupSettings, FilterSettings, NonEmpty
 
 EMBEDDED_MODEL: Final = "embedded/extractive"
 
 DocumentStage = Literal["read", "filter", "dedup", "screen", "classify"]
-PairStage = Literal["generate", "check", "judge", "round_trip", "closed_book", "questions"]
+PairStage = Literal["generate", "check", "judge", "round_trip", "closed_book", "questions", "decontaminate"]
 DOCUMENT_STAGES: Final[tuple[str, ...]] = get_args(DocumentStage)
 STAGES: Final = (*DOCUMENT_STAGES, *get_args(PairStage))
 """The stages that count, in the order of the figure; `RunConfig.stages` has those of one run."""
 MODEL_STAGES: Final[tuple[Stage, ...]] = get_args(Stage)
-"""The stages that call a model, in the order of the figure."""
+"""The stages that may call a model, in the order of the figure."""
 
 Until = Literal[
-    "filter", "dedup", "screen", "classify", "generate", "check", "judge", "round_trip", "closed_book", "questions"
+    "filter",
+    "dedup",
+    "screen",
+    "classify",
+    "generate",
+    "check",
+    "judge",
+    "round_trip",
+    "closed_book",
+    "questions",
+    "decontaminate",
 ]
 
 
@@ -73,11 +83,12 @@ class ModelSettings(_Settings):
 
 
 class Models(_Settings):
-    """The model of each stage that calls one. A stage whose model is null is left out.
+    """The model of each stage that calls one. Those that are null by default are options.
 
     Attributes:
       round_trip: answers each question with the document; not the model that made the pair, which repeats its mistakes.
       closed_book: answers it without: the policy that is to be trained, or one of its size.
+      decontaminate: says whether a question asks the same as one of an evaluation set, in other words.
     """
 
     screen: ModelSettings = ModelSettings()
@@ -86,13 +97,14 @@ class Models(_Settings):
     judge: ModelSettings = ModelSettings()
     round_trip: ModelSettings | None = None
     closed_book: ModelSettings | None = None
+    decontaminate: ModelSettings | None = None
 
     @model_validator(mode="after")
-    def _check_solvers(self) -> Models:
-        for stage in ("round_trip", "closed_book"):
+    def _check_options(self) -> Models:
+        for stage in ("round_trip", "closed_book", "decontaminate"):
             settings = getattr(self, stage)
             if settings is not None and settings.model == EMBEDDED_MODEL:
-                raise ValueError(f"models.{stage}: {EMBEDDED_MODEL} answers no questions; name a model that does")
+                raise ValueError(f"models.{stage}: {EMBEDDED_MODEL} cannot do this; name a model that can")
         return self
 
     def called(self) -> dict[Stage, ModelSettings]:
@@ -198,6 +210,7 @@ class RunConfig(_Settings):
     checks: CheckLimits = CheckLimits()
     models: Models = Models()
     closed_book: ClosedBookSettings = ClosedBookSettings()
+    decontaminate: DecontaminateSettings | None = None
     llm_mode: Literal["online", "batch"] = "online"
     budget_usd: Annotated[float, Field(gt=0)] | None = None
     calls: Calls = "reference"
@@ -249,21 +262,25 @@ class RunConfig(_Settings):
         return self
 
     @model_validator(mode="after")
-    def _check_closed_book(self) -> RunConfig:
+    def _check_options(self) -> RunConfig:
         if "closed_book" in self.model_fields_set and self.models.closed_book is None:
             raise ValueError("closed_book has no model to ask: set models.closed_book")
+        if self.decontaminate is None and self.models.decontaminate is not None:
+            raise ValueError("models.decontaminate has nothing to compare with: name an index with --benchmarks")
         return self
 
     @model_validator(mode="after")
     def _check_until(self) -> RunConfig:
         if self.until is not None and self.until not in self.stages:
-            raise ValueError(f"until: there is no {self.until} without its model: set models.{self.until}")
+            needed = "--benchmarks" if self.until == "decontaminate" else f"models.{self.until}"
+            raise ValueError(f"until: this run has no {self.until}, which needs {needed}")
         return self
 
     @property
     def stages(self) -> tuple[str, ...]:
         """The stages that a run goes through."""
-        off = {stage for stage in MODEL_STAGES if stage not in self.models.called()}
+        off = {stage for stage in ("round_trip", "closed_book") if stage not in self.models.called()}
+        off |= {"decontaminate"} if self.decontaminate is None else set()
         last = len(STAGES) if self.until is None else STAGES.index(self.until) + 1
         return tuple(stage for stage in STAGES[:last] if stage not in off)
 

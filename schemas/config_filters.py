@@ -5,7 +5,7 @@ In every class here a rule whose threshold is null is switched off.
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator, model_validator
 
@@ -192,3 +192,15 @@ class DedupSettings(_Limits):
     rows: Annotated[int, Field(ge=1, le=1000)] = 6
     threshold: Annotated[float, Field(gt=0, le=1)] = 0.7
     max_comparisons: Annotated[int, Field(ge=1)] = 100
+
+
+class DecontaminateSettings(_Limits):
+    """The evaluation sets whose questions must not be among the pairs.
+
+    Attributes:
+      benchmarks: directories that `webscale-rl benchmarks build` has written, on a disk or a bucket.
+      on_contaminated: drop such a pair, or mark it in the column `contamination` and keep it.
+    """
+
+    benchmarks: Annotated[tuple[NonEmpty, ...], Field(min_length=1)]
+    on_contaminated: Literal["drop", "mark"] = "drop"

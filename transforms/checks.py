@@ -327,7 +327,7 @@ class _Check(DecidingDoFn):
     def process(self, document: Document) -> Iterator[Any]:
         self.ledger.count("in", len(document.slots))
         decision = settle_slots(self.stage, document, [(slot, self._no(slot, document)) for slot in document.slots])
-        yield from self.enter(decision, len(decision.document.slots) if decision.document else 0)
+        yield from self.enter(decision, len(decision.kept.slots) if decision.kept else 0)
 
     def _no(self, slot: Slot, document: Document) -> Reject | None:
         reason = reject_reason(

@@ -13,11 +13,11 @@ from schemas.config import ClosedBookSettings
 from schemas.records import Difficulty, Document, Slot
 from transforms.llm.client import Answered
 from transforms.llm.requests import PENDING, ModelError, Request
-from transforms.llm.stage import Decision, Reject, Rule, settle_slots
+from transforms.llm.stage import Decision, Reject, SlotsRule, settle_slots
 
 
 @dataclass(frozen=True)
-class ClosedBook(Rule):
+class ClosedBook(SlotsRule):
     """Measures each question by sampled answers, scored as a trainer will (`rewards`).
 
     A policy learns from what it gets right at times: a question that no sample got right stays with
@@ -29,9 +29,6 @@ class ClosedBook(Rule):
     settings: ClosedBookSettings
     stage: Stage = "closed_book"
 
-    def arrivals(self, document: Document) -> int:
-        return len(document.slots)
-
     def requests(self, document: Document) -> list[Request]:
         """Ask each question `settings.samples` times, one slot's after another's."""
         return [
@@ -40,7 +37,7 @@ class ClosedBook(Rule):
             for sample in range(self.settings.samples)
         ]
 
-    def decide(self, document: Document, answers: Sequence[Answered | ModelError]) -> Decision:
+    def decide(self, document: Document, answers: Sequence[Answered | ModelError]) -> Decision[Document]:
         size = self.settings.samples
         samples = [answers[start : start + size] for start in range(0, len(answers), size)]
         settled = [self._settle(slot, own) for slot, own in zip(document.slots, samples, strict=True)]

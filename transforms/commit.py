@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import time
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import apache_beam as beam
@@ -40,6 +40,7 @@ class RunFacts:
       state: what earlier runs left, to which this one adds once it is complete; null for a run on its own.
       about: the run's configuration, versions and prompt fingerprints, as JSON values.
       part: what it adds to the catalogue of a root, whose lock its last step gives up; null for a run outside of one.
+      benchmarks: how many items each evaluation set has that the pairs are compared with.
       signed: files by which a client that does not wait keeps others out; they go with the run's end.
     """
 
@@ -54,6 +55,7 @@ class RunFacts:
     state: State | None = None
     part: Part | None = None
     signed: tuple[str, ...] = ()
+    benchmarks: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def known_errors(self) -> int:
@@ -113,6 +115,16 @@ def cost(counts: Counts, pairs: int | None) -> dict[str, float | None]:
     }
 
 
+def contamination(benchmarks: Mapping[str, int], lines: Sequence[StageCounts]) -> list[dict[str, Any]]:
+    """Return how many pairs were found to be of each evaluation set, by which rules, whatever became of them."""
+    figures = next((line.figures for line in lines if line.stage == "decontaminate"), {})
+    table = []
+    for name, items in benchmarks.items():
+        rules = {key.rpartition("/")[2]: n for key, n in figures.items() if key.rpartition("/")[0] == name}
+        table.append({"benchmark": name, "items": items, "pairs": sum(rules.values()), "rules": rules})
+    return table
+
+
 def _figure_order(place: tuple[str, str]) -> tuple[int, str]:
     return STAGES.index(place[0]), place[1]
 
@@ -147,6 +159,7 @@ def manifest(facts: RunFacts, counts: Counts, written: Mapping[str, int], now: f
         "unfinished": reasons,
         "stages": [line.as_json() for line in lines],
         "usage": usage_table(counts),
+        **({"contamination": contamination(facts.benchmarks, lines)} if facts.benchmarks else {}),
         "cost": cost(counts, None if "documents" in written else rows),
         "rows": dict(sorted(written.items())),
         "wall_seconds": round(now - facts.started, 3),

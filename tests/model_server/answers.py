@@ -181,6 +181,18 @@ def _solve(document: str, content: str) -> dict[str, Any]:
 _STATEMENT = re.compile(r'statement "(.*?)____(.*)" as it is recorded\?', re.DOTALL)
 
 
+def _same(content: str) -> int:
+    """Return the number of the first question below that has three of five words in common with the one above."""
+    asked, _, listed = content.partition('\n{"number": 1, ')
+    question = asked.rpartition("as a JSON string:")[2].strip().partition("\n")[0]
+    words = set(_WORD.findall(question.casefold()))
+    for number, line in enumerate(listed.split("\n"), start=1):
+        others = set(_WORD.findall(line.casefold())) - {"number", "question"}
+        if len(words & others) > 0.6 * len(words | others):
+            return number
+    return 0
+
+
 def valid_answer(body: Mapping[str, Any]) -> dict[str, Any] | None:
     """Return the answer to a chat completions request, made from the request alone; None where the stage is `PLAIN`.
 
@@ -211,6 +223,8 @@ def valid_answer(body: Mapping[str, Any]) -> dict[str, Any] | None:
         return _solve(document, content)
     if stage == "closed_book":
         return {"thought": "That is in no memory of mine.", "answer": "I do not know"}
+    if stage == "decontaminate":
+        return {"thought": "I compared the words.", "number": _same(content)}
     if stage == "judge_all":
         return {"verdicts": [{"number": number, **_VERDICT} for number in numbers]}
     return None

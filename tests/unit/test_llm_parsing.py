@@ -159,6 +159,7 @@ def test_every_stage_has_an_answer() -> None:
         "generate": '{"thought":"t","question":"q","answer":"a","evidence":"e","answer_type":"name","aliases":null}',
         "round_trip": '{"thought": "t", "answer": " 1931 "}',
         "closed_book": '{"thought": "t", "answer": "1931"}',
+        "decontaminate": '{"thought": "t", "number": 0}',
         "read": '{"thought": "t", "qualified": true, "domain": "Math", "personas": ["a"]}',
         "judge_all": '{"verdicts": [{"number": 1, "thought": "t", "has_context": true, "answer_correct": true,'
         ' "leaks_answer": false}]}',

@@ -131,9 +131,9 @@ def test_reference_is_the_default_and_asks_as_before() -> None:
 
 def test_screen_and_classify_each_take_their_part() -> None:
     found = answered("read", **READ)
-    screened = ScreenDocuments(PROMPTS, "merged").decide(document(), [found]).document
+    screened = ScreenDocuments(PROMPTS, "merged").decide(document(), [found]).kept
     assert screened is not None and (screened.screen_thought, screened.screen) == ("t", CALL)
-    classified = ClassifyDomain(PROMPTS, "merged").decide(document(), [found]).document
+    classified = ClassifyDomain(PROMPTS, "merged").decide(document(), [found]).kept
     assert classified is not None and (classified.domain, classified.classify) == ("Math", CALL)
     assert [slot.persona for slot in classified.slots] == ["teacher", "pupil"]
 
@@ -160,7 +160,7 @@ def test_a_second_answer_that_says_no_is_an_error_of_classify() -> None:
     found = answered("read", **READ | {"qualified": False})
     decided = ClassifyDomain(PROMPTS, "merged").decide(document(), [found])
     (error,) = decided.failed
-    assert decided.document is None
+    assert decided.kept is None
     assert (error.stage, error.error, error.calls.classify) == ("classify", "invalid", "key")
     assert error.message == "the answer to the merged call lacks a domain"
 
@@ -170,7 +170,7 @@ def test_a_second_answer_that_says_no_is_an_error_of_classify() -> None:
 
 def test_each_slot_gets_the_pair_of_its_number_whatever_their_order() -> None:
     found = answered("generate_all", pairs=[pair(3), pair(1), pair(2)])
-    decided = GenerateQA(PROMPTS, "merged").decide(document("a", "b", "c"), [found] * 3).document
+    decided = GenerateQA(PROMPTS, "merged").decide(document("a", "b", "c"), [found] * 3).kept
     assert decided is not None
     assert [(slot.persona, slot.answer, slot.thought) for slot in decided.slots] == [
         ("a", "answer 1", "of 1"),
@@ -183,8 +183,8 @@ def test_verdicts_go_by_the_place_among_the_pairs_that_are_left() -> None:
     left = with_pairs("a", "c")  # the checks have dropped b
     found = answered("judge_all", verdicts=[verdict(2, correct=False), verdict(1)])
     decided = JudgeQA(PROMPTS, "merged").decide(left, [found] * 2)
-    assert decided.document is not None
-    (kept,) = decided.document.slots
+    assert decided.kept is not None
+    (kept,) = decided.kept.slots
     assert (kept.persona, kept.checks, kept.judge) == ("a", Verdict(True, True, False), CALL)
     (row,) = decided.rejected
     assert (row.pair_id, row.reason, row.value) == (left.slots[1].pair_id, "answer_incorrect", "of 2")
@@ -193,7 +193,7 @@ def test_verdicts_go_by_the_place_among_the_pairs_that_are_left() -> None:
 def test_one_failed_call_fails_every_slot() -> None:
     no = Unanswered(ModelError(Kind.INVALID, "no"), CALL, Counter(), 2)
     decided = GenerateQA(PROMPTS, "merged").decide(document("a", "b"), [no] * 2)
-    assert (decided.document, len(decided.failed)) == (None, 2)
+    assert (decided.kept, len(decided.failed)) == (None, 2)
 
 
 @pytest.mark.parametrize(
@@ -268,11 +268,11 @@ def test_wrong_numbers_are_sent_back_once_and_the_slots_share_the_second_answer(
     outcomes = ask(tmp_path, engine, requests)
     assert len(engine.heard) == 2
     assert "nothing has the number 3; the numbers are 1 to 2" in engine.heard[1]
-    decided = GenerateQA(PROMPTS, "merged").decide(document("a", "b"), outcomes).document
+    decided = GenerateQA(PROMPTS, "merged").decide(document("a", "b"), outcomes).kept
     assert decided is not None and [slot.answer for slot in decided.slots] == ["answer 1", "answer 2"]
     replayed = ask(tmp_path, Script(), requests)
     assert [outcome.usage["generate", "usage", "m", "cache_hits"] for outcome in replayed] == [1, 1]
-    assert GenerateQA(PROMPTS, "merged").decide(document("a", "b"), replayed).document == decided
+    assert GenerateQA(PROMPTS, "merged").decide(document("a", "b"), replayed).kept == decided
 
 
 def test_an_answer_that_lacks_numbers_is_sent_back_and_never_replayed(tmp_path: Path) -> None:
@@ -283,11 +283,11 @@ def test_an_answer_that_lacks_numbers_is_sent_back_and_never_replayed(tmp_path: 
     assert len(engine.heard) == 2
     assert "no part has number 1, 3; each of 1 to 3 needs one" in engine.heard[1]
     decided = rule.decide(asked, outcomes)
-    assert decided.document is None
+    assert decided.kept is None
     assert [error.pair_id for error in decided.failed] == [slot.pair_id for slot in asked.slots]
     assert {(error.error, error.calls.generate) for error in decided.failed} == {("invalid", outcomes[0].call.key)}
     again = Script(json.dumps({"pairs": [pair(number) for number in (1, 2, 3)]}))
-    retried = rule.decide(asked, ask(tmp_path, again, rule.requests(asked))).document
+    retried = rule.decide(asked, ask(tmp_path, again, rule.requests(asked))).kept
     assert len(again.heard) == 1
     assert retried is not None and [slot.answer for slot in retried.slots] == ["answer 1", "answer 2", "answer 3"]
 
@@ -341,7 +341,7 @@ def test_the_embedded_engine_fills_the_same_slots_either_way(calls: Calls) -> No
         answers = [
             answered(request.task, **answer(request.task, request.variables)) for request in rule.requests(asked)
         ]
-        decided = rule.decide(asked, answers).document
+        decided = rule.decide(asked, answers).kept
         assert decided is not None
         asked = decided
     alone = [answer("generate", {"document": text, "persona": slot.persona}) for slot in asked.slots]

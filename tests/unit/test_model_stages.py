@@ -62,17 +62,17 @@ def test_a_request_carries_the_document_behind_a_fence_no_text_can_foresee() -> 
 def test_screen_keeps_the_qualified_and_names_why_it_drops_the_others() -> None:
     rule = ScreenDocuments(PROMPTS)
     kept = rule.decide(document(), [answered("screen", thought="good", qualified=True)])
-    assert kept.document is not None and kept.document.screen_thought == "good" and kept.document.screen == CALL
+    assert kept.kept is not None and kept.kept.screen_thought == "good" and kept.kept.screen == CALL
     dropped = rule.decide(document(), [answered("screen", thought="a menu", qualified=False)])
     (row,) = dropped.rejected
-    assert dropped.document is None
+    assert dropped.kept is None
     assert (row.reason, row.value, row.thought, row.calls.screen) == ("not_qualified", "a menu", "a menu", "key")
 
 
 def test_classify_names_the_pairs_before_they_exist() -> None:
     rule = ClassifyDomain(PROMPTS)
     answer = answered("classify", thought="", domain="Math", personas=[" teacher", "teacher", "", "pupil", "x", "y"])
-    decided = rule.decide(document(), [answer]).document
+    decided = rule.decide(document(), [answer]).kept
     assert decided is not None and decided.domain == "Math"
     assert [slot.persona for slot in decided.slots] == ["teacher", "pupil", "x"]
     assert decided.slots[0].pair_id == pair_id("d1", text_sha256(TEXT), "teacher")
@@ -89,8 +89,8 @@ def test_generate_asks_once_a_persona_with_few_shots_of_the_domain() -> None:
 def test_each_slot_leaves_by_its_own_door() -> None:
     outcomes = [answered("generate", **PAIR), unanswered(Kind.REFUSED), unanswered(Kind.AUTH)]
     decided = GenerateQA(PROMPTS).decide(document("a", "b", "c"), outcomes)
-    assert decided.document is not None
-    (slot,) = decided.document.slots
+    assert decided.kept is not None
+    (slot,) = decided.kept.slots
     assert (slot.persona, slot.answer, slot.aliases, slot.generate) == ("a", "1931", ("AD 1931",), CALL)
     (error,) = decided.failed
     assert (error.pair_id, error.error, error.attempts) == (document("b").slots[0].pair_id, "refused", 4)
@@ -126,7 +126,7 @@ def test_the_judges_three_questions(verdict: Verdict, reason: str | None) -> Non
     answer = answered("judge", thought="because", **dataclasses.asdict(verdict))
     decided = JudgeQA(PROMPTS).decide(document("a"), [answer])
     if reason is None:
-        assert decided.document is not None and decided.document.slots[0].checks == verdict
+        assert decided.kept is not None and decided.kept.slots[0].checks == verdict
     else:
         (row,) = decided.rejected
         assert (row.reason, row.value, row.pair_id) == (reason, "because", document("a").slots[0].pair_id)

@@ -85,6 +85,7 @@ def test_the_variables_of_each_stage_are_the_contract() -> None:
         "judge": ["answer", "document", "evidence", "fence", "persona", "question"],
         "round_trip": ["document", "fence", "question"],
         "closed_book": ["question"],
+        "decontaminate": ["items", "question"],
         "read": ["document", "fence"],
         "generate_all": ["document", "domain", "exemplars", "fence", "personas"],
         "judge_all": ["document", "fence", "pairs"],

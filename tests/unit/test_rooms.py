@@ -21,11 +21,11 @@ MAY_IMPORT = {
 }
 STAGES = {
     "read", "heuristics", "dedup", "spill", "documents", "screen", "classify", "generate", "checks", "judge", "pairs",
-    "questions", "round_trip", "closed_book", "remember", "unchanged", "write", "commit", "lineage",
+    "questions", "round_trip", "closed_book", "decontaminate", "remember", "unchanged", "write", "commit", "lineage",
 }  # fmt: skip
 SHARED = {
-    "catalog", "fasttext_model", "files", "language", "ledger", "llm", "lock", "minhash", "near_duplicates", "output",
-    "probe", "quality", "state", "storage", "swap", "text", "unionfind", "versions",
+    "benchmarks", "catalog", "fasttext_model", "files", "language", "ledger", "llm", "lock", "minhash",
+    "near_duplicates", "output", "probe", "quality", "state", "storage", "swap", "text", "unionfind", "versions",
 }  # fmt: skip
 
 

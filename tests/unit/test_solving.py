@@ -53,8 +53,8 @@ def test_a_round_trip_shows_the_document_and_the_question_and_neither_answer_nor
 @pytest.mark.parametrize("answer", ["240 metres", "It is 240 m.", "two hundred and forty metres"])
 def test_a_pair_whose_answer_is_found_again_stays(answer: str) -> None:
     decision = RoundTrip(PROMPTS).decide(DOCUMENT, [said("round_trip", answer), said("round_trip", "1931")])
-    assert decision.document is not None and not decision.rejected
-    assert [slot.round_trip for slot in decision.document.slots] == [Call("a/policy", "fingerprint", "key")] * 2
+    assert decision.kept is not None and not decision.rejected
+    assert [slot.round_trip for slot in decision.kept.slots] == [Call("a/policy", "fingerprint", "key")] * 2
 
 
 @pytest.mark.parametrize("answer", ["1931", "unanswerable", "240 feet", "not 240 metres", "240 metres or 240 feet"])
@@ -63,7 +63,7 @@ def test_a_pair_whose_answer_is_not_found_again_goes_with_what_was_said(answer: 
     (row,) = decision.rejected
     assert (row.pair_id, row.stage, row.reason, row.value) == ("p1", "round_trip", "answer_not_recovered", answer)
     assert row.calls.round_trip == "key"
-    assert decision.document is not None and [slot.pair_id for slot in decision.document.slots] == ["p2"]
+    assert decision.kept is not None and [slot.pair_id for slot in decision.kept.slots] == ["p2"]
 
 
 def test_a_round_trip_without_an_answer_is_an_error_or_waits() -> None:
@@ -92,35 +92,35 @@ def test_a_policy_is_asked_each_question_as_often_as_it_is_told_and_sees_nothing
 def test_difficulty_is_how_many_samples_got_it_right() -> None:
     answers = ["240 metres", "300 metres", "I do not know", "about 240 m"]
     decision = closed(4, *(said("closed_book", answer, f"k{n}") for n, answer in enumerate(answers)))
-    assert decision.document is not None
-    (slot,) = decision.document.slots
+    assert decision.kept is not None
+    (slot,) = decision.kept.slots
     assert slot.difficulty == Difficulty("a/policy", 4, 2)
     assert slot.closed_book == Call("a/policy", "fingerprint", "k0")
 
 
 def test_what_nobody_gets_right_stays_and_says_so() -> None:
     decision = closed(2, said("closed_book", "no idea"), said("closed_book", "12 km"), drop=True)
-    assert decision.document is not None
-    assert decision.document.slots[0].difficulty == Difficulty("a/policy", 2, 0)
+    assert decision.kept is not None
+    assert decision.kept.slots[0].difficulty == Difficulty("a/policy", 2, 0)
 
 
 @pytest.mark.parametrize("drop", [False, True])
 def test_what_every_sample_gets_right_goes_only_where_asked_for(drop: bool) -> None:
     decision = closed(2, said("closed_book", "240 metres"), said("closed_book", "240 m"), drop=drop)
     if not drop:
-        assert decision.document is not None and not decision.rejected
-        assert decision.document.slots[0].difficulty == Difficulty("a/policy", 2, 2)
+        assert decision.kept is not None and not decision.rejected
+        assert decision.kept.slots[0].difficulty == Difficulty("a/policy", 2, 2)
     else:
         (row,) = decision.rejected
-        assert decision.document is None
+        assert decision.kept is None
         assert (row.stage, row.reason, row.value) == ("closed_book", "answered_closed_book", "2 of 2 samples")
 
 
 def test_a_sample_that_came_to_nothing_is_not_counted_as_wrong() -> None:
     decision = closed(3, nothing(Kind.INVALID), said("closed_book", "240 metres", "k1"), nothing(Kind.REFUSED))
-    assert decision.document is not None
-    assert decision.document.slots[0].difficulty == Difficulty("a/policy", 1, 1)
-    assert decision.document.slots[0].closed_book == Call("a/policy", "fingerprint", "k1")
+    assert decision.kept is not None
+    assert decision.kept.slots[0].difficulty == Difficulty("a/policy", 1, 1)
+    assert decision.kept.slots[0].closed_book == Call("a/policy", "fingerprint", "k1")
 
 
 def test_a_pair_without_any_sample_is_an_error() -> None:
@@ -130,7 +130,7 @@ def test_a_pair_without_any_sample_is_an_error() -> None:
 
 def test_a_pair_waits_as_long_as_one_of_its_samples_does() -> None:
     decision = closed(3, nothing(Kind.INVALID), said("closed_book", "240 metres"), nothing(Kind.BATCH))
-    assert decision.document is None and decision.pending == (Kind.BATCH,) and not decision.failed
+    assert decision.kept is None and decision.pending == (Kind.BATCH,) and not decision.failed
 
 
 # What a run goes through
@@ -153,14 +153,17 @@ def test_the_stages_are_in_a_run_where_they_have_a_model() -> None:
 @pytest.mark.parametrize(
     ("wrong", "words"),
     [
-        ({"models": {"round_trip": {}}}, "models.round_trip: embedded/extractive answers no questions; name a model"),
+        (
+            {"models": {"round_trip": {}}},
+            "models.round_trip: embedded/extractive cannot do this; name a model that can",
+        ),
         (
             {"models": {"closed_book": {"max_tokens": 9}}},
-            "models.closed_book: embedded/extractive answers no questions",
+            "models.closed_book: embedded/extractive cannot do this",
         ),
         ({"closed_book": {"samples": 8}}, "closed_book has no model to ask: set models.closed_book"),
         ({"closed_book": {"samples": 0}, "models": {"closed_book": {"model": "a/b"}}}, "greater than or equal to 1"),
-        ({"until": "round_trip"}, "until: there is no round_trip without its model: set models.round_trip"),
+        ({"until": "round_trip"}, "until: this run has no round_trip, which needs models.round_trip"),
     ],
 )
 def test_what_cannot_be_is_refused_with_a_remedy(wrong: dict[str, Any], words: str) -> None:

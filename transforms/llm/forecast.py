@@ -49,22 +49,27 @@ SHARES: Final[Mapping[str, Span]] = {
     "round_trip": Span(0.5, 1.0),
     "closed_book": Span(0.5, 1.0),
     "questions": Span(0.5, 1.0),
+    "decontaminate": Span(0.9, 1.0),
 }
 """What a stage lets go on of each document or pair that arrives; of classify, the pairs a document."""
-_SOLVING: Final[Mapping[Stage, Span]] = {"round_trip": Span(10, 600), "closed_book": Span(10, 2000)}
+_OPTIONS: Final[Mapping[Stage, Span]] = {
+    "round_trip": Span(10, 600),
+    "closed_book": Span(10, 2000),
+    "decontaminate": Span(10, 300),
+}
 ANSWER_TOKENS: Final[Mapping[Calls, Mapping[Stage, Span]]] = {
     "reference": {
         "screen": Span(10, 300),
         "classify": Span(15, 400),
         "generate": Span(30, 600),
         "judge": Span(15, 400),
-        **_SOLVING,
+        **_OPTIONS,
     },
     "merged": {
         "screen": Span(15, 500),
         "generate": Span(30, 600 * MAX_PERSONAS),
         "judge": Span(15, 400 * MAX_PERSONAS),
-        **_SOLVING,
+        **_OPTIONS,
     },
 }
 """Tokens of an answer, its thought included; a model that reasons before it answers takes more."""
@@ -115,6 +120,8 @@ def assumed(stage: Stage, calls: Calls, prompt_tokens: Span, most_tokens: int | 
         answer = Span(min(answer.low, most_tokens), min(answer.high, most_tokens))
     merged = calls == "merged" and stage in MERGED and stage not in DOCUMENT_STAGES
     attempts = ATTEMPTS * Span.of(requests)
+    if stage == "decontaminate":  # asked only about a question that is like an item of an evaluation set
+        attempts = Span(0.0, attempts.high)
     return Asking(attempts, attempts, prompt_tokens, answer, by_document=merged)
 
 

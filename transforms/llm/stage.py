@@ -12,7 +12,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import apache_beam as beam
 
@@ -25,22 +25,26 @@ from transforms.llm.client import Answered, ClientSettings, Unanswered
 from transforms.llm.requests import PENDING, Kind, ModelError, Request
 from transforms.llm.shared import SharedClient
 
+E = TypeVar("E")
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+
+@dataclass(frozen=True)
+class Decision(Generic[E]):
     """Where a document, or each of its slots, goes.
 
     Attributes:
-      document: what goes on (with the slots that do), or null.
+      kept: what goes on (a document with the slots that do), or null.
       rejected: a row for each document or slot that a named rule turned away.
       failed: a row for each that could not be decided.
       pending: why each that waits for another run does.
+      figures: those of the stage that grow by one.
     """
 
-    document: Document | None = None
+    kept: E | None = None
     rejected: tuple[Rejected, ...] = ()
     failed: tuple[Failed, ...] = ()
     pending: tuple[Kind, ...] = ()
+    figures: tuple[str, ...] = ()
 
 
 class Reject(NamedTuple):
@@ -50,25 +54,29 @@ class Reject(NamedTuple):
     value: str | None = None
 
 
-class Rule(ABC):
-    """A stage over documents or over their slots; a dataclass that knows no Beam."""
+class Rule(ABC, Generic[E]):
+    """A stage over what comes as elements, mostly documents or their slots; a dataclass that knows no Beam."""
 
     stage: Stage
 
     @abstractmethod
-    def arrivals(self, document: Document) -> int:
-        """Return how many units arrive with a document: one, or its slots."""
+    def arrivals(self, element: E) -> int:
+        """Return how many units arrive with an element: a document is one, or its slots."""
 
     @abstractmethod
-    def requests(self, document: Document) -> list[Request]:
-        """Return what to ask about a document, a request a unit."""
+    def doc_id(self, element: E) -> str | None:
+        """Return the id of the document that an element is, or is made from."""
 
     @abstractmethod
-    def decide(self, document: Document, answers: Sequence[Answered | ModelError]) -> Decision:
-        """Decide a document by the answers to its requests."""
+    def requests(self, element: E) -> list[Request]:
+        """Return what to ask about an element."""
+
+    @abstractmethod
+    def decide(self, element: E, answers: Sequence[Answered | ModelError]) -> Decision[E]:
+        """Decide an element by the answers to its requests."""
 
 
-class DocumentRule(Rule):
+class DocumentRule(Rule[Document]):
     """A stage that asks one question a document."""
 
     @abstractmethod
@@ -82,10 +90,13 @@ class DocumentRule(Rule):
     def arrivals(self, document: Document) -> int:
         return 1
 
+    def doc_id(self, document: Document) -> str | None:
+        return document.source.doc_id
+
     def requests(self, document: Document) -> list[Request]:
         return [self.request(document)]
 
-    def decide(self, document: Document, answers: Sequence[Answered | ModelError]) -> Decision:
+    def decide(self, document: Document, answers: Sequence[Answered | ModelError]) -> Decision[Document]:
         (answered,) = answers
         settled, no = (document, answered) if isinstance(answered, ModelError) else self.settle(document, answered)
         if isinstance(no, ModelError):
@@ -95,8 +106,18 @@ class DocumentRule(Rule):
         return Decision(settled) if no is None else Decision(rejected=(rejected(self.stage, settled, no),))
 
 
-class SlotRule(Rule):
-    """A stage that asks one question a persona slot; a document goes on with the slots that do.
+class SlotsRule(Rule[Document]):
+    """A stage over the persona slots of documents; a document goes on with the slots that do."""
+
+    def arrivals(self, document: Document) -> int:
+        return len(document.slots)
+
+    def doc_id(self, document: Document) -> str | None:
+        return document.source.doc_id
+
+
+class SlotRule(SlotsRule):
+    """A stage that asks one question a persona slot.
 
     Where the slots of a document ask the same, which then is one call, each finds its part of the answer by its number.
     """
@@ -109,13 +130,10 @@ class SlotRule(Rule):
     def settle(self, document: Document, slot: Slot, answered: Answered) -> tuple[Slot, Reject | None]:
         """Return the slot with what was learnt of it, and the rule's no if it must go."""
 
-    def arrivals(self, document: Document) -> int:
-        return len(document.slots)
-
     def requests(self, document: Document) -> list[Request]:
         return [self.request(document, slot) for slot in document.slots]
 
-    def decide(self, document: Document, answers: Sequence[Answered | ModelError]) -> Decision:
+    def decide(self, document: Document, answers: Sequence[Answered | ModelError]) -> Decision[Document]:
         own = [own_part(answer, number) for number, answer in enumerate(answers, start=1)]
         return settle_slots(
             self.stage,
@@ -146,12 +164,12 @@ def numbered(things: Iterable[Mapping[str, str]]) -> str:
 
 def settle_slots(
     stage: str, document: Document, outcomes: Sequence[tuple[Slot, Reject | ModelError | None]]
-) -> Decision:
+) -> Decision[Document]:
     """Put a document's slots together again: those without an objection go on, the others leave by their doors."""
     kept = tuple(slot for slot, no in outcomes if no is None)
     errors = [(slot, no) for slot, no in outcomes if isinstance(no, ModelError)]
     return Decision(
-        document=dataclasses.replace(document, slots=kept) if kept else None,
+        kept=dataclasses.replace(document, slots=kept) if kept else None,
         rejected=tuple(rejected(stage, document, no, slot) for slot, no in outcomes if isinstance(no, Reject)),
         failed=tuple(failed(stage, document, no, slot) for slot, no in errors if no.kind not in PENDING),
         pending=tuple(no.kind for _, no in errors if no.kind in PENDING),
@@ -233,12 +251,12 @@ def failed(stage: str, document: Document, error: ModelError, slot: Slot | None 
     )
 
 
-def waiting(document: Document, requests: Sequence[Request], answers: Sequence[Answered | Unanswered]) -> list[Pending]:
-    """Return the rows of a document's requests that wait for a batch, one where several ask the same."""
+def waiting(doc_id: str | None, requests: Sequence[Request], answers: Sequence[Answered | Unanswered]) -> list[Pending]:
+    """Return the rows of an element's requests that wait for a batch, one where several ask the same."""
     rows = {
         answer.call.key: Pending(
             id=answer.call.key,
-            doc_id=document.source.doc_id,
+            doc_id=doc_id,
             stage=request.stage,
             model=answer.call.model,
             prompt=request.prompt,
@@ -253,28 +271,30 @@ def waiting(document: Document, requests: Sequence[Request], answers: Sequence[A
 class DecidingDoFn(LedgerDoFn):
     """Enters decisions into the ledger and passes on what stays."""
 
-    def enter(self, decision: Decision, units: int) -> Iterator[Any]:
-        """Count a decision and yield its document, which holds `units` units, and full tables of the side doors."""
+    def enter(self, decision: Decision[Any], units: int) -> Iterator[Any]:
+        """Count a decision and yield what it keeps, which holds `units` units, and full tables of the side doors."""
         self.ledger.reject(decision.rejected)
         self.ledger.fail(decision.failed)
         self.ledger.hold([kind.value for kind in decision.pending])
-        if decision.document is not None:
+        for name in decision.figures:
+            self.ledger.figure(name, 1)
+        if decision.kept is not None:
             self.ledger.count("kept", units)
             if self.stage == "classify":
-                self.ledger.count("fan_out", len(decision.document.slots))
-            yield decision.document
+                self.ledger.count("fan_out", len(decision.kept.slots))
+            yield decision.kept
         yield from self.ledger.flush()
 
 
 class AskModel(beam.PTransform):
-    """Documents through a rule that asks a model: `Doors` of `Document`s.
+    """Elements through a rule that asks a model: `Doors` of elements of the same kind, mostly `Document`s.
 
     Args:
       rule: the stage.
       client: how the models are called; stages with equal settings share one event loop and one limit a process.
     """
 
-    def __init__(self, rule: Rule, client: ClientSettings) -> None:
+    def __init__(self, rule: Rule[Any], client: ClientSettings) -> None:
         super().__init__()
         self.rule = rule
         self.client = client
@@ -286,21 +306,21 @@ class AskModel(beam.PTransform):
 
 
 class _Asked(NamedTuple):
-    """A document, what was asked about it, and what came or will come."""
+    """An element, what was asked about it, and what came or will come."""
 
-    document: Document
+    element: Any
     requests: list[Request]
     answers: Future[list[Answered | Unanswered]]
 
 
 class _Ask(DecidingDoFn):
-    """Document -> Document, over a sliding window of documents whose requests are under way.
+    """Element -> element, over a sliding window of elements whose requests are under way.
 
-    `process` hands a document's requests to the process's one event loop and yields what has been answered meanwhile;
+    `process` hands an element's requests to the process's one event loop and yields what has been answered meanwhile;
     it waits only when the window is full. `finish_bundle` drains. The client holds back what exceeds its limit.
     """
 
-    def __init__(self, rule: Rule, settings: ClientSettings) -> None:
+    def __init__(self, rule: Rule[Any], settings: ClientSettings) -> None:
         self.rule = rule
         self.stage = rule.stage
         self.settings = settings
@@ -316,12 +336,12 @@ class _Ask(DecidingDoFn):
         self.waiting = 0
         self.answered: queue.SimpleQueue[_Asked] = queue.SimpleQueue()
 
-    def process(self, document: Document) -> Iterator[Any]:
-        self.ledger.count("in", self.rule.arrivals(document))
-        requests = self.rule.requests(document)
+    def process(self, element: Any) -> Iterator[Any]:
+        self.ledger.count("in", self.rule.arrivals(element))
+        requests = self.rule.requests(element)
         future = self.client.ask_all(requests)
         self.waiting += 1
-        future.add_done_callback(lambda done: self.answered.put(_Asked(document, requests, done)))
+        future.add_done_callback(lambda done: self.answered.put(_Asked(element, requests, done)))
         while not self.answered.empty() or self.waiting >= self.settings.window:
             yield from self._next()
 
@@ -332,15 +352,15 @@ class _Ask(DecidingDoFn):
         yield from super().finish_bundle()
 
     def _next(self) -> Iterator[Any]:
-        document, requests, future = self.answered.get()
+        element, requests, future = self.answered.get()
         self.waiting -= 1
         answers = future.result()
         for answer in answers:
             self.ledger.count_usage(answer.usage)
             self.ledger.measure(answer.samples)
-        self.ledger.wait(waiting(document, requests, answers))
-        decision = self.rule.decide(document, answers)
-        yield from self.enter(decision, self.rule.arrivals(decision.document) if decision.document else 0)
+        self.ledger.wait(waiting(self.rule.doc_id(element), requests, answers))
+        decision = self.rule.decide(element, answers)
+        yield from self.enter(decision, 0 if decision.kept is None else self.rule.arrivals(decision.kept))
 
 
 def _in_window(output: Any) -> Any:
