@@ -25,7 +25,7 @@ STAGES = {
 }  # fmt: skip
 SHARED = {
     "catalog", "fasttext_model", "files", "language", "ledger", "llm", "lock", "minhash", "near_duplicates", "output",
-    "probe", "quality", "state", "storage", "swap", "text", "unionfind", "versions",
+    "pair_rules", "probe", "quality", "state", "storage", "swap", "text", "unionfind", "versions",
 }  # fmt: skip
 
 
