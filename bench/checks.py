@@ -75,9 +75,7 @@ def judge(settings: Settings, cache: str) -> Column:
 
 
 def _document(pair: Planted) -> Document:
-    slot = Slot(
-        pair.key, pair.persona, pair.question, pair.answer, pair.aliases, pair.answer_type, pair.evidence
-    )
+    slot = Slot(pair.key, pair.persona, pair.question, pair.answer, pair.aliases, pair.answer_type, pair.evidence)
     return Document(Source(pair.key, "", text_sha256=text_sha256(pair.document)), pair.document, slots=(slot,))
 
 

@@ -19,7 +19,7 @@ from schemas.records import Document, Slot
 from transforms.ledger import SIDE_DOORS, Doors, doors
 from transforms.llm.stage import DecidingDoFn, Reject, settle_slots
 from transforms.pair_rules.answer_types import has_type, replies
-from transforms.pair_rules.grounding import folded, holds, quoted, states, word_count
+from transforms.pair_rules.grounding import holds, quoted, states, word_count
 from transforms.pair_rules.references import unresolved
 from transforms.pair_rules.rewarding import unrewardable
 from transforms.pair_rules.vagueness import names_nothing
@@ -32,8 +32,10 @@ DEFAULT_LIMITS: Final = CheckLimits()
 _SHOWN: Final = 200  # characters of a value that are kept in a reason
 
 _QUESTION_END: Final = re.compile(
-    r"[?\uff1f\u061f\u037e][\s\"'\u2018\u2019\u201c\u201d\u00ab\u00bb\u300d\u300f)\]}\uff09]*$"
+    r"[?\uff1f\u061f\u037e][\s\"'\u2018\u2019\u201c\u201d\u00ab\u00bb\u300d\u300f)\]}\uff09]*"
+    r"(?:\([^()?]{1,100}\)\s*)?$"  # "(Round to the nearest integer.)"
 )
+
 
 def reject_reason(
     question: str,
@@ -47,7 +49,8 @@ def reject_reason(
     """Return the first rule that a pair breaks, or None when it keeps them all.
 
     The rules, in the order they are tried:
-      question_not_a_question: the question ends with a question mark; a closing quote or bracket may follow.
+      question_not_a_question: the question ends with a question mark; a closing quote or bracket may follow,
+        or a short instruction in brackets.
       question_too_short: it has `limits.min_question_words` words; each character of a script without spaces is one.
       answer_too_long: at most `limits.max_answer_words` words and `limits.max_answer_characters` characters.
       wrong_answer_type: a number has a numeral or a number word; a date a numeral, a month or a weekday; a name a
@@ -64,8 +67,8 @@ def reject_reason(
         dashes.
       answer_not_in_evidence: the answer stands in the evidence as whole words, but for case, a leading article, outer
         punctuation and the grouping of digits (but for boolean and choice).
-      alias_contradicts_answer, ground_truth_not_rewarded, mutation_rewarded: `rewards` pays for the answer and not for
-        wrong ones (`rewarding.unrewardable`).
+      alias_contradicts_answer, ground_truth_not_rewarded, idle_words_rewarded, mutation_rewarded: `rewards` pays for
+        the answer, and neither for wrong ones nor for nothing (`rewarding.unrewardable`).
 
     Args:
       question: the question, which must be understood without the document.
@@ -86,7 +89,7 @@ def reject_reason(
 
 
 def _form(question: str, answer: str, answer_type: str, limits: CheckLimits) -> Iterator[Reason]:
-    if not _QUESTION_END.search(question[-20:]):
+    if not _QUESTION_END.search(question[-150:]):
         yield "question_not_a_question", question[-20:]
     length = word_count(question)
     if limits.min_question_words is not None and length < limits.min_question_words:
@@ -111,7 +114,7 @@ def _content(
             if states(question, text, answer_type):
                 yield "answer_in_question", text
     yield from unresolved(question)
-    if names_nothing(folded(question[:_SHOWN])):
+    if names_nothing(question):
         yield "vague_question", question
     if not quoted(evidence, document):
         yield "evidence_not_in_document", evidence

@@ -55,26 +55,33 @@ def _offered(answer: str, question: str) -> bool:
 
 _READ: Final = 1000  # characters of a question whose question word is looked for
 _HOW_MANY: Final = re.compile(r"^(?:(?:in|at|by|for|to|from|of|about|over|after|within) )?how (?:many|much)\b")
-_WHICH_TIME: Final = re.compile(
+_WHICH_YEAR: Final = re.compile(
     r"^(?:(?:in|on|at|by|since|from|until|during|around|before|after) )?(?:what|which)"
-    r" (?:calendar |exact |particular )?(?:year|century|decade|month|date)s?\b(?! of\b)"
+    r" (?:(?:calendar|exact|month and|day and) )?(?:year|century|decade)s?\b(?! of\b)"
+)
+_WHICH_DATE: Final = re.compile(r"^(?:(?:in|on|by|since|from|until) )?(?:what|which) (?:month|date)s?\b(?! of\b)")
+_WHICH: Final = re.compile(r"^(?:(?:in|on|at|by|to|for|from|with|of|under|into) )?(?:what|which|how)\b")
+_TRUTH: Final = re.compile(
+    r"\b(?:true|false|truth|yes|no|not|booleans?|evaluates?|returns?|prints?|outputs?|values?|results?|answers?|replies"
+    r"|statements?|whether|if|say|condition|vote[ds]?)\b"
 )
 _PERSON: Final = re.compile(r"^(?:(?:by|to|for|with|from|of|under|against|after) )?who(?:m|se)?\b(?! or what\b)")
-_OPEN: Final = re.compile(r"^(?:(?:since|until|by|from) )?(?:why|when|where)\b")
-_WHETHER: Final = re.compile(r"^(?:is|are|was|were|do|does|did|has|have|had|can|could|will|would|should|must)(?:n't)? ")
+_AUX: Final = r"(?:is|are|was|were|do|does|did|has|have|had|can|could|will|would|should|must)(?:n't)? "
+_OPEN: Final = re.compile(rf"^(?:(?:since|until|by|from) )?(?:why|when|where) {_AUX}")
+_WHETHER: Final = re.compile(rf"^{_AUX}")
 _NO_PLAIN_WHETHER: Final = re.compile(
-    r"\b(?:what|which|who|whom|whose|when|where|why|how|or|name|tell|give|identify|list|say|state|find|calculate"
-    r"|compute|solve|guess)\b|/|:"
+    r"^(?:can|could|will|would) you\b|^\w+ there\b|\b(?:what|which|who|whom|whose|when|where|why|how|or)\b|/|:"
 )
 _AMOUNTS: Final = frozenset(
-    "no none nothing neither nobody both all every everything some several few many much more most less little lot lots "
-    "any enough single double triple twice once pair couple dozen dozens score infinite infinitely countless unlimited "
-    "free half quarter quarters nil zero plenty hundred hundreds thousand thousands million millions billion billions "
-    "trillion trillions".split()
+    "no none nothing neither nobody both all every everything some several few many much more most less little lot "
+    "lots any enough single double triple twice once pair couple dozen dozens score infinite infinitely countless "
+    "unlimited free half quarter quarters nil zero plenty hundred hundreds thousand thousands million millions "
+    "billion billions trillion trillions majority minority".split()
 )
 _ROMAN: Final = re.compile(r"[ivxlcdm]+")
-_SEASON_OR_DAY: Final = frozenset(
-    "spring summer autumn fall winter today yesterday tomorrow christmas easter ramadan muharram nisan tishri".split()
+_TIMES: Final = frozenset(
+    "spring summer autumn fall winter midsummer midwinter solstice equinox moon midnight harvest today yesterday "
+    "tomorrow".split()
 )
 _PLAIN_WHETHER_ANSWER: Final = re.compile(r"^(?:yes|no|true|false|correct|not|never|only|it depends|depends)\b")
 
@@ -82,9 +89,10 @@ _PLAIN_WHETHER_ANSWER: Final = re.compile(r"^(?:yes|no|true|false|correct|not|ne
 def replies(question: str, answer: str, answer_type: str) -> bool:
     """Return whether an answer is of a kind that the question word admits; where that is not sure, it is.
 
-    "How many" and "how much" ask for an amount, "in what year" for something with a numeral, a month or a season; "who"
-    for neither a bare number nor a date, "why" for no date, "where" for no date; none of these for yes or no. "Is",
-    "does" and their like, with no options and no other question word, ask for yes or no.
+    "How many" and "how much" ask for an amount, "in what year" for something with a numeral, "on what date" for that or
+    a month, a season or a feast, "who" for neither a bare number nor a date, "why" and "where" for no date. None of
+    these asks for yes or no, and neither do "what", "which" and "how", unless about what is true or what a program
+    puts out. "Is", "does" and their like, with no options and no other question word, ask for nothing else.
     """
     asked, lower = folded(question[:_READ]).lower(), folded(answer).casefold().strip(OUTER)
     said = words(lower)
@@ -93,12 +101,16 @@ def replies(question: str, answer: str, answer_type: str) -> bool:
     boolean = lower in _BOOLEANS
     if _HOW_MANY.match(asked):
         return not boolean and (_has_numeral(answer, said) or not _AMOUNTS.isdisjoint(said))
-    if _WHICH_TIME.match(asked):
-        return not boolean and (_has_numeral(answer, said) or _names_a_time(lower, said))
+    if _WHICH_YEAR.match(asked):
+        return not boolean and _has_numeral(answer, said)
     if _PERSON.match(asked):
         return not boolean and answer_type not in ("number", "date") and not all(part.isdecimal() for part in said)
     if _OPEN.match(asked):
         return not boolean and (answer_type != "date" or "when" in asked)
+    if _WHICH_DATE.match(asked):
+        return not boolean and (_has_numeral(answer, said) or _names_a_day(answer, said))
+    if _WHICH.match(asked):
+        return not boolean or bool(_TRUTH.search(asked))
     if _WHETHER.match(asked) and answer_type != "choice" and not _NO_PLAIN_WHETHER.search(asked):
         return bool(_PLAIN_WHETHER_ANSWER.match(lower))
     return True
@@ -110,5 +122,6 @@ def _has_numeral(answer: str, said: list[str]) -> bool:
     )
 
 
-def _names_a_time(lower: str, said: list[str]) -> bool:
-    return bool(_MONTH_OR_DAY.search(lower)) or not _SEASON_OR_DAY.isdisjoint(said)
+def _names_a_day(answer: str, said: list[str]) -> bool:
+    """Return whether an answer may be a date without a numeral: a month, a season, a feast."""
+    return any(map(str.isupper, answer)) or bool(_MONTH_OR_DAY.search(answer.casefold())) or not _TIMES.isdisjoint(said)

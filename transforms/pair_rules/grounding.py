@@ -35,7 +35,6 @@ def folded(text: str) -> str:
     return " ".join(unicodedata.normalize("NFC", text).translate(_FOLDS).split())
 
 
-
 def word_count(text: str) -> int:
     """Return how many words a text has; each character of a script without spaces is one."""
     spaced = _UNSPACED.sub(r" \g<0> ", text)
@@ -72,23 +71,28 @@ def holds(text: str, answer: str, answer_type: str) -> bool:
     return found(place, core) or found(_ungrouped(place), _ungrouped(core))
 
 
+_PROBLEM: Final = 3  # different numbers of a question
 _LONG_TERM: Final = 5  # letters of a term that is recognised in its plural
 _READ: Final = 4000  # characters of a question in which numbers and plurals are looked for
 
 
 def states(question: str, answer: str, answer_type: str) -> bool:
-    """Return whether a question gives an answer away: as `holds`, a number also spelled, a term also in the plural."""
+    """Return whether a question gives an answer away: as `holds`, a number also spelled, a term also in the plural.
+
+    A question with three numbers states a problem, whose solution may be one of them by chance.
+    """
+    if answer_type == "number" and (ours := only_quantity(answer)) is not None:
+        given = [one.quantity for one in quantities(readable(question[:_READ]))]
+        if len(set(given)) >= _PROBLEM:
+            return False
+        if ours.low > 1 and ours in given:
+            return True
     if holds(question, answer, answer_type):
         return True
-    if answer_type == "number":
-        ours = only_quantity(answer)
-        return ours is not None and ours.low > 1 and any(
-            one.quantity == ours for one in quantities(readable(question[:_READ]))
-        )
     if answer_type != "phrase":
         return False
-    ours = _singulars(answer)
-    return len(ours) > _LONG_TERM and f" {ours} " in f" {_singulars(question[:_READ])} "
+    term = _singulars(answer)
+    return len(term) > _LONG_TERM and f" {term} " in f" {_singulars(question[:_READ])} "
 
 
 def _singulars(text: str) -> str:
@@ -129,5 +133,3 @@ def _whole(text: str, start: int, end: int) -> bool:
 
 def _joined(left: str, right: str) -> bool:
     return left.isalnum() and right.isalnum() and not (_UNSPACED.match(left) or _UNSPACED.match(right))
-
-

@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterator, Sequence
 from decimal import Decimal
 from typing import Final, NamedTuple
 
-from rewards.dates import MONTHS
-from rewards.text import CARDINALS, FUNCTION_WORDS, words
+from rewards.names import TITLES
+from rewards.text import ARTICLES, CARDINALS, FUNCTION_WORDS, stem, stems_of, words
 from rewards.typed import options
 
 COUNT: Final = 3
@@ -36,8 +36,9 @@ def mutations(question: str, answer: str, answer_type: str, aliases: Sequence[st
     name: another name of the evidence, or one with another family name or given name.
     boolean: the opposite, in three wordings.
     choice: the other options.
-    expression: another figure, sign, or something added.
-    phrase, and all that cannot be changed so: denied, with its words exchanged, something else.
+    expression: another sign, something added.
+    phrase, and all that cannot be changed so: denied, with the words exchanged that the question has not, something
+    else.
 
     A text that says the answer or an alias, however it is written, is no mutation, unless it denies it.
 
@@ -50,9 +51,9 @@ def mutations(question: str, answer: str, answer_type: str, aliases: Sequence[st
     """
     right = Answer(question, answer.strip(), tuple(filter(str.strip, aliases)), evidence)
     known = [said for text in (right.text, *right.aliases) if (said := tuple(words(text)))]
-    made: dict[tuple[str, ...] | str, str] = {}
+    made: dict[str, str] = {}
     for text in itertools.chain(_MAKERS[answer_type](right), _phrases(right)):
-        if text.startswith(_DENIAL) or not _says(tuple(words(text)), known, answer_type):
+        if text in (f"{_DENIAL}{right.text}", f"-{right.text}") or not _says(tuple(words(text)), known, answer_type):
             made.setdefault(" ".join(text.split()).casefold(), text)
         if len(made) == COUNT:
             break
@@ -88,9 +89,9 @@ def _numbers(right: Answer) -> Iterator[str]:
             yield f"-{right.text}"
         yield f"{before}{value + 7:f}{after}"
         yield f"{before}{value + 20:f}{after}"
-    for step in (1, 3, 4, 5):
-        if _CARDINAL.search(right.text):
-            yield _CARDINAL.sub(lambda match, step=step: _other_cardinal(match[0], step), right.text, count=1)
+    if word := _CARDINAL.search(right.text):
+        for step in (1, 3, 4, 5):
+            yield _replaced(right.text, word, _other_cardinal(word[0], step))
 
 
 def _other_digit(figure: str) -> str:
@@ -112,10 +113,12 @@ _YEAR: Final = re.compile(r"(?<!\d)\d{3,4}(?!\d)", re.ASCII)
 _DECADE: Final = re.compile(r"(?<!\d)(\d{3})0('?s)\b", re.ASCII)
 _DAY: Final = re.compile(r"(?<![\d/-])\d{1,2}(?=(?:st|nd|rd|th)?\b)(?![/:-]\d)", re.ASCII)
 _LAST_PART: Final = re.compile(r"(?<=\d[/-])\d{1,2}(?!\d)", re.ASCII)
-_MONTH_NAMES: Final = (
-    "January February March April May June July August September October November December".split()
+_MONTH_NAMES: Final = "January February March April May June July August September October November December".split()
+_MONTH: Final = re.compile(
+    r"\b(?:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|oct(?:ober)?"
+    r"|nov(?:ember)?|dec(?:ember)?)\b\.?",
+    re.IGNORECASE,
 )
-_MONTH: Final = re.compile(rf"\b(?:{'|'.join(sorted(MONTHS, key=len, reverse=True))})\b\.?", re.IGNORECASE)
 _WEEKDAYS: Final = "Monday Tuesday Wednesday Thursday Friday Saturday Sunday".split()
 _WEEKDAY: Final = re.compile(rf"\b(?:{'|'.join(_WEEKDAYS)})\b", re.IGNORECASE)
 
@@ -129,12 +132,12 @@ def _dates(right: Answer) -> Iterator[str]:
         month = _MONTH.search(right.text)
         yield _replaced(right.text, year, str(int(year[0]) + 1))
         if month:
-            yield _replaced(right.text, month, _MONTH_NAMES[(MONTHS[month[0].lower().rstrip(".")] + 4) % 12])
+            yield _replaced(right.text, month, _other_month(month[0], 4))
         for years in (-10, 3, 7):
             yield _replaced(right.text, year, str(max(int(year[0]) + years, 1)).zfill(len(year[0])))
     elif month := _MONTH.search(right.text):
         for months in (1, 4, 6):
-            yield _replaced(right.text, month, _MONTH_NAMES[(MONTHS[month[0].lower().rstrip(".")] + months) % 12])
+            yield _replaced(right.text, month, _other_month(month[0], months))
     elif weekday := _WEEKDAY.search(right.text):
         for days in (1, 3, 4):
             place = [name.lower() for name in _WEEKDAYS].index(weekday[0].lower())
@@ -145,11 +148,17 @@ def _dates(right: Answer) -> Iterator[str]:
     yield from _numbers(right)
 
 
+def _other_month(name: str, later: int) -> str:
+    place = [month[:3].lower() for month in _MONTH_NAMES].index(name[:3].lower())
+    return _MONTH_NAMES[(place + later) % 12]
+
+
 def _replaced(text: str, match: re.Match[str], other: str) -> str:
     return text[: match.start()] + other + text[match.end() :]
 
 
 _NAME: Final = re.compile(r"[A-Z][\w'-]+(?: (?:(?:of|de|van|von|the) )?[A-Z][\w'-]+)*")
+_SUFFIXES: Final = ("jr", "sr", "junior", "senior", "2", "3", "4")
 _FAMILIES: Final = ("Halvorsen", "Okonkwo", "Lindqvist", "Tavares", "Brzezinski", "Yamashiro", "Castellano")
 _GIVEN: Final = ("Oskar", "Imogen", "Thaddeus", "Ludmila", "Bertrand", "Zainab", "Cornelius")
 
@@ -161,10 +170,12 @@ def _names(right: Answer) -> Iterator[str]:
     shift = _pick(right)
     family, given = _FAMILIES[shift % len(_FAMILIES)], _GIVEN[shift % len(_GIVEN)]
     parts = right.text.split()
-    if len(parts) > 1:
+    # A word that the question has, an answer need not repeat, nor a title or "Jr": to exchange these changes nothing.
+    free = {*stems_of(right.question), *TITLES, *_SUFFIXES}
+    if len(parts) > 1 and free.isdisjoint(stems_of(parts[-1])):
         yield " ".join((*parts[:-1], family))
-        if len(parts) == 2:
-            yield f"{given} {parts[-1]}"
+    if len(parts) == 2 and parts[0][0].isupper() and free.isdisjoint((*words(parts[0]), *stems_of(parts[0]))):
+        yield f"{given} {parts[-1]}"
     yield f"{given} {family}"
     yield _FAMILIES[(shift + 3) % len(_FAMILIES)]
     yield f"{_GIVEN[(shift + 2) % len(_GIVEN)]} {_FAMILIES[(shift + 5) % len(_FAMILIES)]}"
@@ -181,46 +192,58 @@ _LABELLED: Final = re.compile(r"(?<!\w)\(?([A-H])[).:]\s")
 
 
 def _choices(right: Answer) -> Iterator[str]:
-    if len(right.text.strip("().: ")) == 1:
-        own = right.text.strip("().: ").upper()
-        yield from (letter for letter in dict.fromkeys(_LABELLED.findall(right.question)) if letter != own)
     offered = [option.strip(" ?.") for option in options(right.question)]
-    yield from (option for option in offered if option)
+    letters = _LABELLED.findall(right.question)
+    own = right.text.strip("().: ").upper()
+    if len(letters) != len(offered):
+        letters = [""] * len(offered)
+    elif label := _LABELLED.match(right.text):
+        own = label[1]
+    for letter, option in zip(letters, offered, strict=True):
+        if option and not (letter and letter == own):
+            yield option
+    if len(own) == 1:
+        yield from (letter for letter in dict.fromkeys(letters) if letter and letter != own)
 
 
 _CONTENT: Final = re.compile(r"[^\W\d_]{3,}")
+_DIGITS: Final = re.compile(r"\d+", re.ASCII)
+_NEGATIVE: Final = frozenset(
+    "no not never none neither nor without cannot nobody nothing false wrong except only t than other rather instead "
+    "but".split()
+)
 _FOREIGN: Final = ("lantern", "gravel", "parsley", "harbour", "trombone", "velvet", "kennel")
+_SMALL: Final = FUNCTION_WORDS | ARTICLES
 
 
 def _phrases(right: Answer) -> Iterator[str]:
-    yield f"{_DENIAL}{right.text}"
-    shift = _pick(right)
-    foreign = itertools.cycle(_FOREIGN[shift % len(_FOREIGN) :] + _FOREIGN[: shift % len(_FOREIGN)])
-    content = [match for match in _CONTENT.finditer(right.text) if match[0].lower() not in FUNCTION_WORDS]
+    # What is not asked for, or not the answer, is denied by nobody for sure.
+    if _NEGATIVE.isdisjoint((*words(right.text), *words(right.question))):
+        yield f"{_DENIAL}{right.text}"
+    shift = _pick(right) % len(_FOREIGN)
+    foreign = itertools.cycle(_FOREIGN[shift:] + _FOREIGN[:shift])
+    asked = {*stems_of(right.question), *_SMALL}
+    content = [match for match in _CONTENT.finditer(right.text) if stem(match[0].lower()) not in asked]
     text = right.text
-    for match in content[::-2]:
+    for match in reversed(content):
         text = _replaced(text, match, next(foreign))
-    if content:
-        yield text
+    if text != right.text:
+        yield _DIGITS.sub(lambda match: str(int(match[0][:_LONGEST_FIGURE]) + 3), text)
     yield f"{next(foreign)} {next(foreign)}"
+    yield next(foreign)
     yield next(foreign)
 
 
 _SIGN: Final = re.compile(r"(?<=[\w)}\s])[+-](?=[\s\w({\\])")
-_OPERAND: Final = re.compile(r"\d+", re.ASCII)
 
 
 def _expressions(right: Answer) -> Iterator[str]:
     text = right.text.strip()
     mark = "$" if len(text) > 2 and text[0] == text[-1] == "$" else ""
     inner = text.strip("$").strip() if mark else text
-    if figure := _OPERAND.search(inner):
-        yield f"{mark}{_replaced(inner, figure, str(int(figure[0][:_LONGEST_FIGURE]) + 3))}{mark}"
     if sign := _SIGN.search(inner):
         yield f"{mark}{_replaced(inner, sign, '-' if sign[0] == '+' else '+')}{mark}"
-    yield f"{mark}{inner} + 7{mark}"
-    yield f"{mark}{inner} - 11{mark}"
-    yield f"{mark}{inner} + 23{mark}"
+    yield from (f"{mark}{inner} {added}{mark}" for added in ("+ 7", "- 11", "+ 23"))
 
 
 _MAKERS: Final[dict[str, Callable[[Answer], Iterator[str]]]] = {

@@ -26,6 +26,16 @@ _CLAUSE_END: Final = (
 )
 # "This document" may take up one that the question has named; before the first break there is none to take up.
 _FIRST_CLAUSE: Final = r"^[^.,;:\"()]*?"
+# A part of a text, or what texts tell: a reader who has not seen it looks for its name, a figure or a quotation.
+_PARTS: Final = (
+    r"(?:sections?|chapters?|lessons?|readings?|reading material|materials?|lines|sentences?|stor(?:y|ies)|narratives?"
+    r"|accounts?|study|studies|experiments?|surveys?|reports?|essays?|scenarios?|examples?|descriptions?|transcripts?"
+    r"|tables?|charts?|graphs?|diagrams?|figures?|illustrations?)"
+)
+_GIVEN: Final = (
+    r"(?:given|described|quoted|provided|presented|discussed|shown|mentioned|cited|reported|listed|reading|following)"
+)
+_UNNAMED: Final = r"^(?-i:[A-Z]?[^\"\dA-Z:]*?)"
 _SOURCE_REFERENCES: Final = tuple(
     re.compile(pattern, re.IGNORECASE)
     for pattern in (
@@ -46,9 +56,16 @@ _SOURCE_REFERENCES: Final = tuple(
         # "the above passage", "the provided context", and "the following text" without a text that follows
         rf"\bthe {_POINTED} (?:{_SOURCE}|context|information|content)\b",
         rf"\bthe (?:given|following) {_SOURCE}\b(?!\s*[:\"'])",
-        # "the factors listed above"
-        r"\b(?:mentioned|described|discussed|given|stated|listed|shown|provided|presented|outlined|cited|referenced)"
-        r" (?:above|earlier|below)(?=\s*(?:[,.;?!)]|$))",
+        # "the factors listed above", "the lines quoted here"
+        r"\b(?:mentioned|described|discussed|given|stated|listed|shown|provided|presented|outlined|cited|quoted"
+        r"|referenced) (?:above|earlier|below|here)(?=\s*(?:[,.;?!)]|$))",
+        # "In the story, who ...", "As shown in the table, ...", "In the given scenario, ...": nobody has named it.
+        rf"{_UNNAMED}\b(?:in|from|by|to|considering|given) (?:the|this|these) (?:{_GIVEN} )?{_PARTS}"
+        rf"(?: {_GIVEN})?{_CLAUSE_END}",
+        # "As the writer puts it, ..."
+        rf"{_UNNAMED}\bthe (?:author|writer|narrator|speaker) (?:{_REPORTS}|put)(?:s|es|ed|d)\b",
+        # "... the text that you have just read"
+        r"\b(?:which|that)? ?you (?:have )?(?:just )?read(?=\s*(?:[,.;?!)]|$))",
         # "this passage", and "this document" or "this author" before any was named
         r"\bthis (?:passage|excerpt)\b(?!\s*[:\"'])",
         rf"{_FIRST_CLAUSE}\b(?:this|these) (?:{_SOURCE}|author){_CLAUSE_END}",
@@ -66,13 +83,17 @@ _EXPLETIVE: Final = (
     r"(?!.*\b(?:to|that|when|if|for|how|who|whether|like|takes?|took|means?|rain|snow|time|day|date|far|about|matter"
     r"|costs?|possible|said|known|true|called|feel|comes?|came|turns?|cold|warm|hot|dark)\b)"
 )
+_BY_PEOPLE: Final = (
+    r"call|say|speak|(?:film|shoot|grow|make|sell|get|(?:stop|start|begin) [a-z]+ing)"
+    r" (?!(?:in|at|on|to|from|for|of|by|with|after|before|during|when|there|it|them|this|that)\b)[a-z]+"
+)
 _DANGLING: Final = tuple(
     re.compile(pattern)
     for pattern in (
         # "What did she discover?": the pronoun is the subject, and only the question word came before it.
         rf"^{_INQUIRY} (?:he|she){_UNEXPLAINED}",
-        # People at large: "What do they call a lift in Boston?"
-        rf"^{_INQUIRY} they{_UNEXPLAINED}(?! (?:call|say|speak)\b)(?!.* in [A-Z])",
+        # People at large: "What do they call a lift in Boston?", "Where did they film the series?"
+        rf"^{_INQUIRY} they{_UNEXPLAINED}(?! (?:{_BY_PEOPLE})\b)(?!.* in [A-Z])",
         rf"^(?!(?i:why)\b){_EXPLETIVE}{_INQUIRY} it{_UNEXPLAINED}(?! (?:in|on|at)\b)",
         # A quiz names its man by what he did: "When did this physicist publish the theory of General Relativity?"
         rf"^{_INQUIRY} (?:this|these|those){_UNEXPLAINED}[^A-Z\d]*$",

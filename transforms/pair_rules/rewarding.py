@@ -1,4 +1,4 @@
-"""Whether a trainer could reward a pair: its own answer scores 1, and wrong ones score 0."""
+"""Whether a trainer could reward a pair: its own answer scores 1, and what is wrong or says nothing scores 0."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ from transforms.pair_rules.mutations import mutations
 _WRITTEN: Final = ("{}", "\\boxed{{{}}}", "The answer is {}")
 """How a policy gives an answer: bare, boxed, in a sentence."""
 
+_IDLE: Final = "it is what it was and as it is so by and for a to the in or of at on"
+
 
 def unrewardable(
     question: str, answer: str, answer_type: str, aliases: Sequence[str], evidence: str
@@ -22,8 +24,9 @@ def unrewardable(
 
     alias_contradicts_answer: an alias is another number, another date, or the opposite.
     ground_truth_not_rewarded: `rewards.score` of the answer itself is 1: bare, boxed, and behind "The answer is".
-    mutation_rewarded: `rewards.score` of three wrong answers (`mutations`) is 0: one that is not lies in an alias that
-      says too much, or in an answer that is found in any reply.
+    idle_words_rewarded: it is 0 for words that say nothing ("it", "in", "the"), which any reply has.
+    mutation_rewarded: `rewards.score` of three wrong answers (`mutations`) is 0, which fails where an alias says too
+      much.
 
     The rules alone decide. Expressions that differ in writing are compared by math-verify, where it is installed, for
     five seconds each at most.
@@ -38,9 +41,11 @@ def unrewardable(
     for alias in aliases:
         if _contradicts(alias, answer, answer_type):
             yield "alias_contradicts_answer", alias
-    for form in _WRITTEN:
-        if score(question, answer, form.format(answer), answer_type, aliases).score != 1:
-            yield "ground_truth_not_rewarded", form.format(answer)
+    for response in (form.format(" ".join(answer.split())) for form in _WRITTEN):
+        if score(question, answer, response, answer_type, aliases).score != 1:
+            yield "ground_truth_not_rewarded", response
+    if score(question, answer, _IDLE, answer_type, aliases).score != 0:
+        yield "idle_words_rewarded", answer
     for wrong in mutations(question, answer, answer_type, aliases, evidence):
         if score(question, answer, wrong, answer_type, aliases).score != 0:
             yield "mutation_rewarded", wrong
