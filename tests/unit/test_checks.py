@@ -8,13 +8,15 @@ import pytest
 from pydantic import ValidationError
 
 from schemas.config_filters import CheckLimits
-from transforms.checks import folded, reject_reason
+from transforms.checks import reject_reason
+from transforms.pair_rules.grounding import folded
 
 DOCUMENT = """Marie Curie, born in Warsaw in 1867, shared the Nobel Prize in Physics of 1903.
 In 1911 she won 1,500,000 kronor \u2014 the \u201cNobel Prize in Chemistry\u201d \u2014 for finding
 polonium and   radium. The half-life of radium-226 is 1600 years; at -5 \u00b0C it is no different. E = mc^2 holds."""
 QUESTION = "Which chemist found polonium and radium?"
 EVIDENCE = "Marie Curie, born in Warsaw in 1867, shared the Nobel Prize in Physics of 1903."
+WHETHER = "Did Marie Curie find polonium and radium?"
 
 
 def check(
@@ -48,8 +50,8 @@ def test_a_question_has_five_words_by_default() -> None:
     assert check(question="Who found polonium first?") == ("question_too_short", "4")
     assert check(question="Who found polonium and radium?") is None
     assert check(question="Who found polonium \u2014 - ... ?") == ("question_too_short", "3")
-    assert check(question="Who found it all?", min_question_words=4) is None
-    assert check(question="Who?", min_question_words=None) is None
+    assert check(question="Who found polonium first?", min_question_words=4) is None
+    assert check(question="Radium?", min_question_words=None) is None
 
 
 def test_characters_of_scripts_without_spaces_count_as_words() -> None:
@@ -109,8 +111,8 @@ def test_answers_of_their_type(answer_type: str, answer: str, question: str) -> 
 
 @pytest.mark.parametrize("answer", ["yes", "No.", "TRUE", "false"])
 def test_a_boolean_needs_no_evidence_for_its_word(answer: str) -> None:
-    assert check(answer=answer, answer_type="boolean") is None
-    assert check("Is it true that the answer is no?", answer, "boolean") is None
+    assert check(WHETHER, answer, "boolean") is None
+    assert check("Is radium yes-or-no true to its false name?", answer, "boolean") is None
 
 
 @pytest.mark.parametrize(
@@ -199,7 +201,7 @@ def test_a_part_of_a_word_or_number_is_not_the_answer(question: str, answer: str
     ],
 )
 def test_a_quotation_may_differ_in_spaces_quotes_and_dashes(evidence: str) -> None:
-    assert check(answer="yes", answer_type="boolean", evidence=evidence) is None
+    assert check(WHETHER, "yes", "boolean", evidence) is None
 
 
 @pytest.mark.parametrize(
@@ -207,7 +209,7 @@ def test_a_quotation_may_differ_in_spaces_quotes_and_dashes(evidence: str) -> No
 )
 def test_what_does_not_stand_in_the_document_is_no_evidence(evidence: str) -> None:
     expected = ("evidence_not_in_document", evidence[:200])
-    assert check(answer="yes", answer_type="boolean", evidence=evidence) == expected
+    assert check(WHETHER, "yes", "boolean", evidence) == expected
 
 
 @pytest.mark.parametrize(
@@ -282,148 +284,6 @@ def test_expressions_differ_in_their_spaces_only(answer: str, evidence: str, hel
     assert check("What is known about her early life?", answer, "expression", evidence, evidence) == expected
 
 
-TO_A_SOURCE = [
-    "According to the passage, what year did the war end?",
-    "According to the author, what drives inflation?",
-    "Based on the information provided in the text, who won?",
-    "What does the article say about vaccines?",
-    "What is the passage mainly about?",
-    "In this article, which city hosts the museum?",
-    "What is the main topic of this document?",
-    "Which three causes are listed above?",
-    "In the above passage, who is the narrator?",
-    "Which country is mentioned in the text?",
-    "What is the author's main argument about trade?",
-    "What did the authors conclude about sleep and memory?",
-    "What does the following passage describe in detail?",
-    "Who is described in the excerpt as a hero?",
-    "What year is given in the document?",
-    "As stated in the provided context, how many were hurt?",
-    "Per the excerpt, what is inertia and why does this passage matter?",
-    "Given the provided information, what is the mass?",
-    "According to this document, who signed the treaty?",
-    "What was the treaty called, as mentioned in the article?",
-    "According to the given text, what is osmosis?",
-    "In the preceding paragraph, what does osmosis mean?",
-    "What does the document explicitly state about liability?",
-    "Who does the text identify as king?",
-]
-
-TO_NO_SOURCE = [
-    "Who is the author of Hamlet and of Macbeth?",
-    "What is the name of the first text editor for Unix?",
-    "Which key moves the cursor in the text editor vi?",
-    "According to the text of the Constitution, how old must a president be?",
-    "According to the article by Einstein of 1905, what is light made of?",
-    "What does Article 5 of the NATO treaty require?",
-    "Which of the following is prime: 4, 6, 7 or 9?",
-    'In the following text: "cats sleep", which word is the verb?',
-    "What is the author J. K. Rowling's middle initial for?",
-    "What does the author argue in Walden about simple living?",
-    "The Magna Carta was sealed in 1215. Where was this document sealed?",
-    "Which document ended the First World War in 1918?",
-    "How many words are in the text message limit of 160 characters?",
-    "What does the passage of the Civil Rights Act of 1964 forbid?",
-    "Which strait gives passage to ships between Europe and Asia?",
-    "What data is stored above the heap in a C program's memory?",
-    "What temperature must be given below which water freezes?",
-    "Which author described the whale in Moby-Dick?",
-    "In HTML, which element marks a paragraph of text?",
-    "What was described by Darwin in 1859 in On the Origin of Species?",
-    "According to the document object model, what is the root node?",
-    "How is the text encoded in UTF-8 for ASCII characters?",
-    "Which sources does the Nile have in Ethiopia?",
-    "What did the authors of the Federalist Papers sign as a pen name?",
-    "What did the document signed at Runnymede in 1215 limit?",
-    "What is the source of the river Danube?",
-    "According to the report of the Warren Commission, who shot Kennedy?",
-]
-
-DANGLING = [
-    "What did she discover in the year 1898?",
-    "When was it founded by the brothers?",
-    "How old was he when he died?",
-    "What kind of instrument did she play?",
-    "In what year did they move to Paris?",
-    "Did he win the Nobel Prize in 1921?",
-    "She was born in which year?",
-    "It was founded in which year?",
-    "His father worked as what in the mine?",
-    "This company was founded in which year?",
-    "What is the capital of this country?",
-    "Where is it located today?",
-    "What is this phenomenon called?",
-    "How was this result obtained by the team?",
-    "What are these compounds used for?",
-    "Who were they and where from?",
-    "Why did he leave the city?",
-    "In what year was it closed down?",
-    "How does this author define justice?",
-    "Who were those called at the time?",
-]
-
-RESOLVED = [
-    "How long does it take light to reach Earth?",
-    "Why is it illegal to export the coins?",
-    "How far is it from London to Paris?",
-    "What is it called when water turns to vapor?",
-    "When he became king, how old was Edward VII?",
-    "Which animals hibernate, and where do they sleep?",
-    "Which Beatles song did they record last?",
-    "Marie Curie won two prizes. In what year did she win the second?",
-    "It is the largest planet. What is it?",
-    "This French chemist discovered radium: who was she?",
-    "What did Marie Curie say when she saw radium?",
-    "How do bees know where they are going?",
-    "She Stoops to Conquer was written by which playwright?",
-    "They Might Be Giants released Flood in which year?",
-    "It Happened One Night won how many Oscars?",
-    "Which planets have rings and are they visible?",
-    "What is the oldest city in this world?",
-    "What is that number called which divides all others?",
-    "What are these two called: CO2 and H2O?",
-    "In the theory of evolution, what do these changes lead to?",
-    "What does it mean to be solvent?",
-    "Which of these is prime: 4 or 7?",
-    "When was the company Apple founded and where is it based?",
-    "If a triangle has two equal sides, what is it called?",
-    "Where does it rain the most on Earth?",
-    "What do they call a lift in Boston?",
-    "What language do they speak in Brazil?",
-    "In what year did this physicist publish the theory of General Relativity?",
-    "Why is it dark in the deep sea?",
-    "What season is it in Australia in July?",
-    "How cold is it at the South Pole?",
-    "What time is it in Tokyo at noon in London?",
-    "What is the name of the river that flows through this: Paris, Rouen, Le Havre?",
-]
-
-
-def ruled(question: str) -> str | None:
-    reason = check(question=question, answer="yes", answer_type="boolean")
-    return reason and reason[0]
-
-
-@pytest.mark.parametrize("question", TO_A_SOURCE)
-def test_a_question_may_not_point_at_a_text_nobody_sees(question: str) -> None:
-    assert ruled(question) == "refers_to_source"
-
-
-@pytest.mark.parametrize("question", TO_NO_SOURCE)
-def test_authors_texts_and_articles_may_be_asked_about(question: str) -> None:
-    assert ruled(question) is None
-
-
-@pytest.mark.parametrize("question", DANGLING)
-def test_a_question_may_not_ask_about_somebody_unnamed(question: str) -> None:
-    assert ruled(question) == "dangling_reference"
-
-
-@pytest.mark.parametrize("question", RESOLVED)
-def test_a_pronoun_with_a_meaning_is_no_dangling_reference(question: str) -> None:
-    assert ruled(question) is None
-
-
 def test_a_reason_shows_what_was_found() -> None:
     question = "Who, according to the text, found polonium and radium?"
     assert check(question=question) == ("refers_to_source", "according to the text")
@@ -464,3 +324,63 @@ def test_hostile_questions_get_a_decision_in_time(question: str) -> None:
 def test_limits_that_make_no_sense_are_refused(wrong: dict[str, int]) -> None:
     with pytest.raises(ValidationError, match=next(iter(wrong))):
         CheckLimits(**wrong)
+
+
+@pytest.mark.parametrize(
+    ("question", "answer", "answer_type", "aliases"),
+    [
+        ("How many of the five samples glowed?", "5", "number", ()),
+        ("How many of the 5 samples glowed?", "five", "number", ()),
+        ("How much were the 1.5 million kronor worth?", "1,500,000", "number", ()),
+        ("Which waves are sound waves in the air?", "sound wave", "phrase", ()),
+        ("What glows in batteries of radium?", "battery", "phrase", ()),
+        ("By what abbreviation is the European Union known?", "EU", "name", ("European Union",)),
+    ],
+)
+def test_an_answer_stands_in_the_question_in_another_form(
+    question: str, answer: str, answer_type: str, aliases: tuple[str, ...]
+) -> None:
+    reason = reject_reason(question, answer, answer_type, answer, answer, aliases=aliases)
+    assert reason == ("answer_in_question", [answer, *aliases][-1])
+
+
+@pytest.mark.parametrize(
+    ("question", "answer", "answer_type"),
+    [
+        ("Which one of the samples glowed, counted from the left?", "1", "number"),
+        ("How many samples glowed in the second half?", "2", "number"),
+        ("Ann has 25 sweets, keeps 5 and shares the rest among 4 friends: how many has each?", "5", "number"),
+        ("Which body sits above the nations at the station?", "state", "phrase"),
+        ("Which thing glows in buses of Radium?", "bus", "phrase"),
+    ],
+)
+def test_what_only_looks_like_the_answer_gives_nothing_away(question: str, answer: str, answer_type: str) -> None:
+    assert check(question, answer, answer_type, evidence=answer, document=answer) is None
+
+
+def test_a_question_may_end_with_an_instruction_in_brackets() -> None:
+    assert check("Which chemist found polonium and radium? (Give the full name.)") is None
+    long = "Which chemist found polonium and radium? (" + "x" * 101 + ")"
+    assert check(long) == ("question_not_a_question", long[-20:])
+
+
+@pytest.mark.parametrize(
+    ("expected", "changes"),
+    [
+        ("answer_not_in_evidence", {"answer": "Pierre Curie"}),
+        ("answer_in_question", {"question": "Which chemist, Marie Curie or another, found polonium?"}),
+        ("refers_to_source", {"question": "In the story, who finds the glowing metal?"}),
+        ("vague_question", {"question": "Who was responsible for the discovery?"}),
+        ("answer_too_long", {"answer": EVIDENCE, "answer_type": "phrase"}),
+        ("wrong_answer_type", {"answer_type": "number"}),
+        ("answer_does_not_reply", {"question": "How many prizes did the chemist of Warsaw win?"}),
+        ("evidence_not_in_document", {"evidence": "Marie Curie found polonium."}),
+        ("alias_contradicts_answer", {"answer": "1867", "answer_type": "date", "aliases": ("1868",)}),
+        ("idle_words_rewarded", {"aliases": ("it",)}),
+    ],
+)
+def test_each_kind_of_bad_pair_breaks_its_rule(expected: str, changes: dict[str, object]) -> None:
+    question = "In what year was the finder of radium born?" if "1867" in changes.values() else QUESTION
+    pair = {"question": question, "answer": "Marie Curie", "answer_type": "name", "evidence": EVIDENCE} | changes
+    reason = reject_reason(document=DOCUMENT, **pair)  # type: ignore[arg-type]
+    assert reason is not None and reason[0] == expected
