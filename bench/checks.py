@@ -1,13 +1,14 @@
-"""Measures what the free rules of a pair, and a judge behind them, catch of planted bad pairs and drop of good ones.
+"""Measures what the free rules of a pair, and models behind them, catch of planted bad pairs and drop of good ones.
 
     webscale-rl run --input CORPUS --until generate --output RUN
-    python -m bench.checks --pairs RUN/pairs --input CORPUS [--model NAME --api-base URL]
+    python -m bench.checks --pairs RUN/pairs --input CORPUS [--judge MODEL] [--round-trip MODEL] [--closed-book MODEL]
     python -m bench.checks --questions answer_equivalence.jsonl.gz --gsm8k gsm8k_test.jsonl.gz
 
 The good pairs are those of a run; pairs/ holds them as they were generated, qa/ those that the rules have let pass, on
 which nothing can be wrongly dropped. From them 400 bad ones are made by the templates of `bench.planting`. Some kinds
-no free rule can see: a wrong answer that stands in the evidence, a question that anyone can guess. They are for what
-asks a model, which is measured on what the rules let pass, only where one is named.
+no free rule can see: a wrong answer that stands in the evidence, a question that anyone can guess. They are for the
+stages that ask a model: each is measured on what those before it let pass, only where its model is named. Closed book
+drops here what every sample gets right.
 
 Questions that people asked, with people's answers, measure false alarms of the rules that need no document.
 """
@@ -29,14 +30,18 @@ from typing import Any, Final
 import pyarrow.dataset as ds
 
 from bench.planting import KINDS, Planted, plant
-from prompts import load_prompts
+from prompts import PromptSet, load_prompts
+from schemas.config import ClosedBookSettings
 from schemas.config_filters import CheckLimits
 from schemas.records import Document, Slot, Source, text_sha256
 from transforms.checks import reject_reason
+from transforms.closed_book import ClosedBook
 from transforms.judge import JudgeQA
 from transforms.llm.client import ClientSettings
 from transforms.llm.requests import Settings
 from transforms.llm.shared import SharedClient
+from transforms.llm.stage import Rule
+from transforms.round_trip import RoundTrip
 
 Column = Callable[[Sequence[Planted]], "list[str | None]"]
 """What decides on pairs: for each the reason why it goes, or None."""
@@ -56,19 +61,29 @@ def _reason(pair: Planted) -> tuple[str, str] | None:
     )
 
 
-def judge(settings: Settings, cache: str) -> Column:
-    """Return what decides as the stage JudgeQA does; a pair on which the model gave no answer stays."""
+STAGES: Final[dict[str, Callable[[PromptSet], Rule[Document]]]] = {
+    "judge": JudgeQA,
+    "round_trip": RoundTrip,
+    "closed_book": lambda prompts: ClosedBook(prompts, ClosedBookSettings(drop_all_correct=True)),
+}
+"""The stages behind the rules, by their names, in the order of the figure."""
+
+
+def asking(rule: Rule[Document], settings: Settings, cache: str) -> Column:
+    """Return what decides as a stage does that asks a model; a pair on which it gave no answer stays."""
 
     def decide(pairs: Sequence[Planted]) -> list[str | None]:
-        rule = JudgeQA(load_prompts())
         documents = [_document(pair) for pair in pairs]
-        client = SharedClient(ClientSettings(models={"judge": settings}, cache=cache, concurrency=8))
+        client = SharedClient(ClientSettings(models={rule.stage: settings}, cache=cache, concurrency=8))
         try:
-            asked = [rule.request(document, document.slots[0]) for document in documents]
-            answers = client.ask_all(asked).result()
+            futures = [client.ask_all(rule.requests(document)) for document in documents]
+            decisions = [
+                rule.decide(document, future.result()) for document, future in zip(documents, futures, strict=True)
+            ]
         finally:
             client.close()
-        decisions = [rule.decide(document, [answer]) for document, answer in zip(documents, answers, strict=True)]
+        unanswered = sum(len(decision.failed) + len(decision.pending) for decision in decisions)
+        print(f"{rule.stage}: {settings.model} left {unanswered} of {len(pairs)} pairs without an answer")
         return [decision.rejected[0].reason if decision.rejected else None for decision in decisions]
 
     return decide
@@ -111,11 +126,11 @@ def compare(pairs: Sequence[Planted], columns: dict[str, Column]) -> None:
             if reason is not None:
                 caught[name][kind][reason] += 1
         rest = [one for one, reason in zip(rest, reasons, strict=True) if reason is None]
-    print(f"{'':24} {'pairs':>5}  " + "  ".join(f"{name:>6}" for name in columns) + "  by")
+    print(f"{'':24} {'pairs':>5}  " + "  ".join(f"{name:>11}" for name in columns) + "  by")
     for kind in (*KINDS, _GOOD):
         counts = [caught[name][kind] for name in columns]
         by = ", ".join(f"{reason} {count}" for counter in counts for reason, count in counter.most_common())
-        shares = "  ".join(f"{counter.total():>6}" for counter in counts)
+        shares = "  ".join(f"{counter.total():>11}" for counter in counts)
         print(f"{kind:24} {totals[kind]:>5}  {shares}  {by or '-'}")
 
 
@@ -177,8 +192,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--pairs", help="pairs/ or qa/ of a run")
     parser.add_argument("--input", nargs="+", default=[], help="the corpus that the run has read")
-    parser.add_argument("--model", help="the model that judges what the rules let pass")
-    parser.add_argument("--api-base", help="where it is served")
+    for stage in STAGES:
+        flag = f"--{stage.replace('_', '-')}"
+        parser.add_argument(flag, metavar="MODEL", help=f"the model of {stage}, as litellm names it")
+    parser.add_argument("--api-base", metavar="URL", help="where the models are served")
     parser.add_argument("--questions", type=Path, help="JSON Lines of question and references, by people")
     parser.add_argument("--gsm8k", type=Path, help="JSON Lines of GSM8K")
     parser.add_argument("--show", type=int, default=0, help="pairs to print a rule that drops what people asked")
@@ -187,8 +204,9 @@ def main() -> None:
         pairs = read_pairs(arguments.pairs, arguments.input)
         with tempfile.TemporaryDirectory() as cache:
             columns: dict[str, Column] = {"rules": rules}
-            if arguments.model:
-                columns["judge"] = judge(Settings(model=arguments.model, api_base=arguments.api_base), cache)
+            for stage, rule in STAGES.items():
+                if model := getattr(arguments, stage):
+                    columns[stage] = asking(rule(load_prompts()), Settings(model, arguments.api_base), cache)
             compare(pairs, columns)
         alarms("good pairs", pairs, arguments.show)
     if arguments.questions:
