@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from tests.batch_runs import WAIT, quick_batches
 from tests.model_server import Behaviour, ModelServer
 from tests.support import manifest_of, prose_corpus, rows_of, stages_of, webscale_rl
 
@@ -14,7 +15,7 @@ TRIED = 1
 """The small call that tries each model before work starts."""
 
 
-def run(tmp_path: Path, server: ModelServer, output: Path, **more: Any) -> int:
+def run(tmp_path: Path, server: ModelServer, output: Path, *flags: str, **more: Any) -> int:
     """Run with another model for each of the two stages, at the same server."""
     corpus = prose_corpus(tmp_path, 20)
     solvers = {
@@ -22,7 +23,7 @@ def run(tmp_path: Path, server: ModelServer, output: Path, **more: Any) -> int:
     }
     config = {"models": solvers, "closed_book": {"samples": SAMPLES}, **more}
     (tmp_path / "config.yaml").write_text(json.dumps(config), encoding="utf-8")
-    flags = ("--model", "openai/test", "--api-base", server.base_url)
+    flags = ("--model", "openai/test", "--api-base", server.base_url, *flags)
     return webscale_rl("run", "--input", corpus, "--output", output, "--config", tmp_path / "config.yaml", *flags)
 
 
@@ -77,3 +78,16 @@ def test_faults_of_the_solvers_lose_no_pair(tmp_path: Path) -> None:
     with ModelServer(Behaviour(faults={"429": 0.1, "500": 0.1}, retry_after=0.05)) as server:
         assert run(tmp_path, server, tmp_path / "rough") == 0
     assert rows_of(tmp_path / "calm", "qa") == rows_of(tmp_path / "rough", "qa")
+
+
+def test_batches_give_the_rows_of_an_online_run_each_sample_once(tmp_path: Path) -> None:
+    with ModelServer() as server:
+        assert run(tmp_path, server, tmp_path / "online") == 0
+    with quick_batches(), ModelServer(Behaviour(batch_seconds=0.05)) as server:
+        assert run(tmp_path, server, tmp_path / "batches", *WAIT) == 0
+        stats = server.stats()
+    for directory in ("qa", "rejected", "errors"):
+        assert rows_of(tmp_path / "online", directory) == rows_of(tmp_path / "batches", directory)
+    assert stats["batches"] == 6, "a batch a stage that asks"
+    samples = stats["by_stage"]["closed_book"]["200"]
+    assert samples == manifest_of(tmp_path / "online")["usage"][-1]["calls"] > 20 * SAMPLES
