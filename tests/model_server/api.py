@@ -77,7 +77,7 @@ def _spoilt(answer: Mapping[str, Any] | None, fault: str | None) -> tuple[str, s
     if fault == "truncated":
         return content[: len(content) // 2], None
     if fault == "wrong_types":
-        wrong = {key: "yes" if isinstance(value, bool) else 7 for key, value in (answer or {}).items()}
+        wrong = {key: "yes" if isinstance(value, (bool, int)) else 7 for key, value in (answer or {}).items()}
         return json.dumps(wrong), None
     return content, None
 
