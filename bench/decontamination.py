@@ -32,6 +32,7 @@ _SUFFIX: Final = "\nAnswer with a number or a single word."
 _MARKS: Final = re.compile(r"[^\w\s]|_")
 _RUN: Final = 13
 _BATCH: Final = 10_000
+_ASKED: Final = 100_000
 
 
 def last_sentence(text: str) -> str:
@@ -43,8 +44,8 @@ def changed(text: str) -> str:
     """Return a text in another case, with other punctuation and spacing, each of them in one of three ways."""
     chance = random.Random(text)
     text = chance.choice((str.upper, str.lower, str.swapcase))(text)
-    text = chance.choice((lambda t: _MARKS.sub("", t), lambda t: _MARKS.sub(" ", t), lambda t: re.sub(r"(\s)", r",\1", t)))(text)
-    return chance.choice((lambda t: re.sub(r"\s", "  ", t), lambda t: " ".join(t.split()), lambda t: "\n".join(t.split())))(text)
+    pattern, instead = chance.choice(((_MARKS, ""), (_MARKS, " "), (re.compile(r"(\s)"), r",\1")))
+    return chance.choice(("  ", " ", "\n")).join(pattern.sub(instead, text).split())
 
 
 VARIANTS: Final[dict[str, Callable[[str], str]]] = {
@@ -105,19 +106,20 @@ def _halves(benchmark: Benchmark, scratch: str) -> None:
     there = {" ".join(question.split()) for question in even.questions}
     rest = [(q, a) for q, a in zip(odd.questions, odd.answers, strict=True) if " ".join(q.split()) not in there]
     peer = sum(not known.isdisjoint(runs(question)) for question, _ in rest)
-    _show(f"half of {benchmark.name}", len(marked(index, *map(list, zip(*rest, strict=True)))) / len(rest), peer / len(rest))
+    questions, answers = map(list, zip(*rest, strict=True))
+    _show(f"half of {benchmark.name}", len(marked(index, questions, answers)) / len(rest), peer / len(rest))
 
 
 def _speed(index: Index, questions: list[str], answers: list[str | None]) -> None:
-    asked = (questions * (100_000 // len(questions) + 1))[:100_000]
-    said = (answers * (100_000 // len(answers) + 1))[:100_000]
+    asked = (questions * (_ASKED // len(questions) + 1))[:_ASKED]
+    said = (answers * (_ASKED // len(answers) + 1))[:_ASKED]
     columns = pa.array(asked, pa.string()), pa.array(said, pa.string())
     contaminations([index], *(column[:_BATCH] for column in columns))
     start = time.process_time()
     for first in range(0, len(asked), _BATCH):
         contaminations([index], *(column[first : first + _BATCH] for column in columns))
-    spent = time.process_time() - start
-    print(f"speed: {len(asked) / spent:,.0f} questions/s on one core, {sum(map(len, asked)) / len(asked):.0f} characters each")
+    rate, characters = len(asked) / (time.process_time() - start), sum(map(len, asked)) / len(asked)
+    print(f"speed: {rate:,.0f} questions/s on one core, {characters:.0f} characters each")
 
 
 def main() -> None:
@@ -133,7 +135,8 @@ def main() -> None:
         start = time.process_time()
         index = _index(benchmarks, f"{scratch}/all")
         size = sum(path.stat().st_size for path in Path(scratch).rglob("*.*"))
-        print(f"index: {len(index.row):,} distinct items, {size / 1e6:.1f} MB, built and opened in {time.process_time() - start:.1f} s")
+        spent = time.process_time() - start
+        print(f"index: {len(index.row):,} distinct items, {size / 1e6:.1f} MB, built and opened in {spent:.1f} s")
         known = set().union(*(runs(question) for benchmark in benchmarks for question in benchmark.questions))
         for benchmark in benchmarks:
             _variants(index, benchmark, known)

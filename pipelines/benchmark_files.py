@@ -56,11 +56,11 @@ def source_of(argument: str) -> Source:
         raise UsageError(f"a benchmark cannot be called {name!r}; use letters, digits, and . _ - within")
     if rest.startswith(_TASK) or Path(rest).exists():
         return Source(name, rest)
-    scheme, path = re.fullmatch(r"(\w+://)?(.*)", rest).groups(default="")
+    scheme, separator, path = rest.rpartition("://")
     file, *columns = path.split(":")
     if not file or len(columns) > 2 or not all(columns):
-        raise UsageError(f"{argument!r} is not NAME=FILE:QUESTION_COLUMN[:ANSWER_COLUMN]")
-    return Source(name, scheme + file, *columns)
+        raise UsageError(f"{argument!r} is not NAME=FILE:QUESTION_COLUMN[:ANSWER_COLUMN]; name both by their names")
+    return Source(name, scheme + separator + file, *columns)
 
 
 def read_benchmark(source: Source) -> Benchmark:
@@ -132,7 +132,7 @@ def _columns(source: Source, row: Mapping[str, Any]) -> tuple[str, str | None]:
 
 def _said(answer: Any, row: Mapping[str, Any]) -> str | None:
     """Return an answer as text: of several the first, of a choice's number or letter the choice."""
-    options = next((row[name] for name in _CHOICES if isinstance(row.get(name), list)), [])
+    options: list[Any] = next((row[name] for name in _CHOICES if isinstance(row.get(name), list)), [])
     if isinstance(answer, str) and len(answer) == 1 and "A" <= answer <= "Z":
         chosen = ord(answer) - ord("A")
     else:

@@ -172,7 +172,7 @@ def check(options: CheckOptions) -> int:
         raise UsageError(f"cannot write to --output {options.output}: {' '.join(str(error).split())}") from None
     _print(list(_table(index, counts)))
     share = f" ({contaminated / pairs:.2%})" if pairs else ""
-    print(f"\n{contaminated:,} of {pairs:,} pairs{share} are contaminated; each pair's is in {options.output}/{_VERDICTS}.")
+    print(f"\n{contaminated:,} of {pairs:,} pairs{share} are contaminated; by what: {options.output}/{_VERDICTS}")
     return 0
 
 

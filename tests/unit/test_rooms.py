@@ -24,8 +24,8 @@ STAGES = {
     "questions", "decontaminate", "remember", "unchanged", "write", "commit", "lineage",
 }  # fmt: skip
 SHARED = {
-    "benchmarks", "catalog", "fasttext_model", "files", "language", "ledger", "llm", "lock", "minhash", "near_duplicates", "output",
-    "probe", "quality", "state", "storage", "swap", "text", "unionfind", "versions",
+    "benchmarks", "catalog", "fasttext_model", "files", "language", "ledger", "llm", "lock", "minhash",
+    "near_duplicates", "output", "probe", "quality", "state", "storage", "swap", "text", "unionfind", "versions",
 }  # fmt: skip
 
 

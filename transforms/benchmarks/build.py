@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -33,6 +33,7 @@ from transforms.benchmarks.index import (
 from transforms.files import delete, read_bytes, write_parquet, write_text
 from transforms.text.hashes import Hashes
 from transforms.text.squeezed import Places, Squeezed, marks_hash, marks_of, span_hashes, squeeze
+
 
 @dataclass(frozen=True, slots=True)
 class Benchmark:
@@ -74,7 +75,8 @@ def build_index(benchmarks: Sequence[Benchmark], path: str, *, with_questions: b
     """
     delete([f"{path}/{MANIFEST}", f"{path}/{QUESTIONS}.parquet"])  # what is not whole must not look so
     parts: dict[str, list[pa.Table]] = {part: [] for part in PARTS}
-    windows = [Windows(*(np.empty(0, kind) for kind in (np.uint64, np.int64, np.int64, np.int64)))]
+    none = np.empty(0, np.int64)
+    windows = [Windows(none.astype(np.uint64), none, none, none)]
     built, first = [], 0
     for number, benchmark in enumerate(benchmarks):
         tables, found, one = _tables(benchmark, number, first)

@@ -25,11 +25,11 @@ _LONG: Final = 16  # words from which on their order alone does
 _COMMON: Final = frozenset(
     """a about above after all also am among an and answer answers any are as at be been before below best both but by
     can choice choices choose complete correct correctly could d describe described describes did do does each either
-    example false few fewer find first following for from get gets give given gives had has have he her him his how i if
+    example few fewer find first following for from get gets give given gives had has have he her him his how i if
     in incorrect into is it its left less likely ll made make makes many may me might more most much must my need needs
     no none not now of on one only option options or other our out per question questions re s say says select she
     should so some statement statements t take takes than that the their them then there these they this those to total
-    true two under up us use used ve was we were what when where which while who whom whose why will with would yes
+    two under up us use used ve was we were what when where which while who whom whose why will with would yes
     you your""".split()
 )
 
@@ -41,7 +41,7 @@ def is_generic(question: str) -> bool:
     here, and in a script without spaces it may be a whole clause.
     """
     words = _WORD.findall(question.casefold())
-    own = {word for word in words if word not in _COMMON and (len(word) > 1 or word.isdigit() or not word.isascii())}
+    own = [word for word in words if word not in _COMMON and (len(word) > 1 or word.isdigit() or not word.isascii())]
     return len(words) < _LONG and sum(1 if word.isascii() else 2 for word in own) < _TELLING
 
 
@@ -49,8 +49,10 @@ def marked_ends(question: str) -> list[str]:
     """Return the ends of a text that have too few letters to be known by, but marks enough, as `marks_of` has them."""
     end = question[-_END:].rstrip()
     words = list(_WORD.finditer(end))
-    begins = [word.start() for word in words[1 - LEAST_TAIL_WORDS :]] + [word.end() for word in words[-1:]]
-    return [marks for begin in begins if says_something(marks := marks_of(end[begin:]))]
+    bare = end[words[-1].end() :] if words else end
+    # What follows the last word, with the mark that is written onto it and without.
+    ends = [*(end[word.start() :] for word in words[1 - LEAST_TAIL_WORDS :]), bare, bare.lstrip(bare[:1].strip())]
+    return [marks for marks in dict.fromkeys(map(marks_of, ends)) if says_something(marks)]
 
 
 def says_something(marks: str) -> bool:

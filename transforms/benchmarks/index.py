@@ -232,7 +232,7 @@ def _index(path: str, manifest: Mapping[str, Any], tables: Mapping[str, pa.Table
         shared=tails["others"].to_numpy() > 0,
         grams=gram_lists,
         gram_weights=gram_weights,
-        weights=np.bincount(gram_lists.items, gram_weights[numbers], minlength=len(items)),
+        weights=np.bincount(gram_lists.items, gram_weights[numbers], minlength=len(items)).astype(np.float64),
         gram_starts=np.concatenate(([0], np.cumsum(sizes))),
         item_grams=numbers[by_item],
         answer_keys=keys,

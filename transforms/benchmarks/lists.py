@@ -77,7 +77,8 @@ class Lists:
         while len(which):
             counts = self.starts[keys + 1] - self.starts[keys]
             taken = max(1, int(np.searchsorted(np.cumsum(counts), _BLOCK)))
-            yield np.repeat(which[:taken], counts[:taken]), self.items[spread(self.starts[keys[:taken]], counts[:taken])]
+            places = spread(self.starts[keys[:taken]], counts[:taken])
+            yield np.repeat(which[:taken], counts[:taken]), self.items[places]
             which, keys = which[taken:], keys[taken:]
 
 

@@ -5,9 +5,9 @@ sees few of them; and a benchmark's item is a template now and then, so that run
 is contaminated, the strongest rule first, all of them on letters and digits alone (`transforms/text/squeezed.py`):
 
   exact                 it is the item.
-  contained             it has the item in it, of four words and more, as behind a preamble; or it is an end of the item,
-                        of three words and more, from any of its words on, or a beginning up to a mark; or it has such
-                        an end or beginning in it, between two marks, of ten words and more and no other item's.
+  contained             it has the item in it, of four words and more, as behind a preamble; or it is an end of the
+                        item, of three words and more, from any of its words on, or a beginning up to a mark; or it has
+                        such an end or beginning in it, between two marks, of ten words and more and no other item's.
   contained_and_answer  the item is in it, but would be in many a text ("Which of the following is true?"), or an end or
                         beginning of five to nine words is, between two marks; and the answer is the item's, one that
                         few others have.
@@ -112,8 +112,10 @@ def _marked(texts: Squeezed, questions: pa.StringArray | pa.ChunkedArray) -> tup
 def matched(index: Index, asked: Asked) -> Matches:
     """Return all matches of some questions with the items of an index."""
     parts = [*_whole(index, asked), *_passages(index, asked), *_holding(index, asked), *_overlapping(index, asked)]
-    none = Matches(*(np.empty(0, kind) for kind in (np.int64, np.int64, np.int64, np.float64)))
-    return Matches(*map(np.concatenate, zip(none, *parts, strict=True)))
+    none = np.empty(0, np.int64)
+    columns = zip(Matches(none, none, none, np.empty(0)), *parts, strict=True)
+    questions, items, rules, scores = map(np.concatenate, columns)
+    return Matches(questions, items, rules, scores)
 
 
 def _strongest(index: Index, matches: Matches) -> Iterator[tuple[int, tuple[Contamination, ...]]]:
@@ -121,7 +123,8 @@ def _strongest(index: Index, matches: Matches) -> Iterator[tuple[int, tuple[Cont
     benchmarks = index.benchmark[matches.items]
     order = np.lexsort((-matches.scores, matches.rules, benchmarks, matches.questions))
     ranked = np.stack((matches.questions[order], benchmarks[order]))
-    first = np.flatnonzero(np.concatenate((np.ones(min(len(order), 1), bool), (ranked[:, 1:] != ranked[:, :-1]).any(0))))
+    first = np.ones(len(order), bool)
+    first[1:] = (ranked[:, 1:] != ranked[:, :-1]).any(axis=0)
     groups: dict[int, list[Contamination]] = {}
     for place in order[first].tolist():
         one = Contamination(
@@ -249,5 +252,5 @@ def _shared(index: Index, hits: Places, questions: Places, items: Places) -> tup
     grams = index.item_grams[spread(index.gram_starts[items], counts)]
     wanted = questions[pair] * len(index.gram_weights) + grams
     there = hits[np.minimum(np.searchsorted(hits, wanted), len(hits) - 1)] == wanted
-    weight = np.bincount(pair[there], index.gram_weights[grams[there]], minlength=len(items))
-    return weight, np.bincount(pair[there], minlength=len(items))
+    weights = np.bincount(pair[there], index.gram_weights[grams[there]], minlength=len(items))
+    return weights.astype(np.float64), np.bincount(pair[there], minlength=len(items))

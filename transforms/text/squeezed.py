@@ -19,6 +19,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from transforms.text.hashes import Hashes, constants, mixed
 
@@ -26,7 +27,7 @@ Places = npt.NDArray[np.int64]
 _Codes = npt.NDArray[np.uint32]
 
 _END: Final = "\x1e"  # Unicode's record separator, between texts
-_CHUNK_CHARACTERS: Final = 1 << 17  # whose arrays stay within the caches
+_CHUNK_BYTES: Final = 1 << 17  # whose arrays stay within the caches
 _UNKNOWN, _BREAK, _SPACE, _NOTHING, _RECORD = range(5)
 _FIRST_LETTER: Final = 0x30
 _OWN_WORD: Final = np.uint32(1 << 31)
@@ -103,18 +104,18 @@ class Squeezed:
 
 
 def squeeze(texts: pa.StringArray | pa.ChunkedArray) -> Iterator[Squeezed]:
-    """Yield the texts, squeezed, in runs of about 100,000 characters, a longer text by itself.
+    """Yield the texts, squeezed, in runs of about 100,000 bytes, a longer text by itself.
 
     Args:
       texts: strings of valid UTF-8; a null is a text without letters. A text of any length takes linear time.
     """
     for array in texts.chunks if isinstance(texts, pa.ChunkedArray) else [texts]:
         filled = array.fill_null("")
-        offsets = np.frombuffer(filled.buffers()[1], np.int32, len(filled) + 1, 4 * filled.offset) if len(filled) else [0]
+        ends = np.cumsum(pc.binary_length(filled).to_numpy())
         begin = 0
         while begin < len(filled):
-            reach = offsets[begin] + _CHUNK_CHARACTERS
-            end = max(begin + 1, int(np.searchsorted(offsets, reach, side="right")) - 1)
+            reach = (ends[begin - 1] if begin else 0) + _CHUNK_BYTES
+            end = max(begin + 1, int(np.searchsorted(ends, reach, side="right")))
             yield _squeezed(filled[begin:end].to_pylist())
             begin = end
 
@@ -216,10 +217,10 @@ def _powers(base: int, count: int) -> Hashes:
     """Return the first powers of a number modulo 2**64, `count` of them at least."""
     table = _TABLES.get(base)
     if table is None or len(table) < count:
-        size = max(count, 2 * _CHUNK_CHARACTERS)
+        size = max(count, 2 * _CHUNK_BYTES)
         table = np.full(size, base, np.uint64)
         table[0] = 1
         table = np.multiply.accumulate(table)
-        if size == 2 * _CHUNK_CHARACTERS:  # those of a longer text are not worth keeping
+        if size == 2 * _CHUNK_BYTES:  # those of a longer text are not worth keeping
             _TABLES[base] = table
     return table
