@@ -51,7 +51,7 @@ _EXACT, _CONTAINED, _CONTAINED_AND_ANSWER, _OVERLAP, _OVERLAP_AND_ANSWER = range
 _RARE: Final = 64
 """Items that may have a run of words which brings a question near them: one that more have is a template's."""
 _OWN_ANSWER: Final = 0.5
-_PASSAGE_MARKS: Final = 12  # between the beginning of a passage that is looked for and its end
+_PASSAGE_MARKS: Final = 8  # between the beginning of a passage that is looked for and its end
 
 
 class Asked(NamedTuple):
@@ -162,7 +162,9 @@ def _passages(index: Index, asked: Asked) -> Iterator[Matches]:
     for reach in range(1, min(_PASSAGE_MARKS, len(marks)) + 1):
         first = np.flatnonzero(numbers[reach:] - numbers[:-reach] >= TAIL_WORDS_WITH_ANSWER)
         questions = owner[numbers[first]]
-        first = first[edges[first + reach] <= texts.starts[questions + 1]]
+        begins, ends = edges[first], edges[first + reach]
+        whole = (begins == texts.starts[questions]) & (ends == texts.starts[questions + 1])  # has been looked for
+        first = first[(ends <= texts.starts[questions + 1]) & ~whole]
         questions, begins, ends = owner[numbers[first]], edges[first], edges[first + reach]
         long = numbers[first + reach] - numbers[first] >= TAIL_WORDS
         for which, tails in index.tails.find(texts.spans(begins, ends)):
