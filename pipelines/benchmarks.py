@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -18,13 +19,13 @@ from schemas.records import Pair, arrow_schema
 from transforms.benchmarks.build import build_index
 from transforms.benchmarks.index import MANIFEST, BenchmarkIndexError, Index, open_index
 from transforms.benchmarks.rules import RULES, contaminations
-from transforms.files import exists, list_files, open_parquet, replacing
+from transforms.files import BATCH_BYTES, exists, list_files, open_parquet, read_batches, replacing
 from transforms.storage import StorageError
 
 _COLUMNS: Final = ("id", "question", "answer")
 _VERDICTS: Final = "contamination.parquet"
 _SCHEMA: Final = pa.schema({"id": pa.string(), "contamination": arrow_schema(Pair).field("contamination").type})
-_AT_ONCE: Final = 10_000
+_ROWS: Final = 20_000  # that are compared at once, and make a row group
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,12 +163,12 @@ def check(options: CheckOptions) -> int:
             replacing(f"{options.output}/{_VERDICTS}") as stream,
             pq.ParquetWriter(stream, _SCHEMA, compression="zstd") as writer,
         ):
-            for batch in _batches(options.inputs):
-                found = contaminations([index], batch["question"], batch["answer"])
+            for table in _tables(options.inputs):
+                found = contaminations([index], table["question"], table["answer"])
                 counts.update((item.benchmark, item.rule) for items in found.values() for item in items)
-                pairs, contaminated = pairs + batch.num_rows, contaminated + len(found)
-                rows = [[asdict(item) for item in found.get(row, ())] for row in range(batch.num_rows)]
-                writer.write_table(pa.table([batch["id"], pa.array(rows, _SCHEMA.field(1).type)], schema=_SCHEMA))
+                pairs, contaminated = pairs + table.num_rows, contaminated + len(found)
+                rows = [[asdict(item) for item in found.get(row, ())] for row in range(table.num_rows)]
+                writer.write_table(pa.table([table["id"], pa.array(rows, _SCHEMA.field(1).type)], schema=_SCHEMA))
     except OSError as error:
         raise UsageError(f"cannot write to --output {options.output}: {' '.join(str(error).split())}") from None
     _print(list(_table(index, counts)))
@@ -176,27 +177,39 @@ def check(options: CheckOptions) -> int:
     return 0
 
 
-def _batches(paths: Sequence[str]) -> Iterator[pa.RecordBatch]:
-    """Yield id, question and answer as strings, some thousand rows at a time.
+def _tables(paths: Sequence[str]) -> Iterator[pa.Table]:
+    """Yield id, question and answer as strings, many rows at a time where they are short.
 
     Raises:
       UsageError: as `check`.
     """
-    for path in paths:
-        row = 0
-        try:
-            with open_parquet(path) as file:
-                _check_columns(path, file.schema_arrow)
-                for batch in file.iter_batches(batch_size=_AT_ONCE, columns=list(_COLUMNS), use_threads=False):
-                    strings = pa.record_batch([batch[name].cast(pa.string()) for name in _COLUMNS], names=_COLUMNS)
-                    if strings["question"].null_count:
-                        empty = row + strings["question"].is_null().index(True).as_py() + 1
-                        raise UsageError(f"{path}: row {empty} has no question; correct it, or leave it out")
-                    row += batch.num_rows
-                    yield strings
-        except (OSError, BeamIOError, pa.ArrowException, UnicodeDecodeError) as error:
-            said = " ".join(str(error).split())[:200]
-            raise UsageError(f"{path} cannot be read: {said}; name readable Parquet files") from None
+    waiting: list[pa.RecordBatch] = []
+    for batch in itertools.chain.from_iterable(map(_batches, paths)):
+        waiting.append(batch)
+        if sum(each.num_rows for each in waiting) >= _ROWS or sum(each.nbytes for each in waiting) >= BATCH_BYTES:
+            yield pa.Table.from_batches(waiting)
+            waiting = []
+    if waiting:
+        yield pa.Table.from_batches(waiting)
+
+
+def _batches(path: str) -> Iterator[pa.RecordBatch]:
+    row = 0
+    try:
+        with open_parquet(path) as file:
+            _check_columns(path, file.schema_arrow)
+            for batch in (
+                each for group in range(file.num_row_groups) for each in read_batches(file, group, list(_COLUMNS))
+            ):
+                strings = pa.record_batch([batch[name].cast(pa.string()) for name in _COLUMNS], names=_COLUMNS)
+                if strings["question"].null_count:
+                    empty = row + strings["question"].is_null().index(True).as_py() + 1
+                    raise UsageError(f"{path}: row {empty} has no question; correct it, or leave it out")
+                row += batch.num_rows
+                yield strings
+    except (OSError, BeamIOError, pa.ArrowException, UnicodeDecodeError) as error:
+        said = " ".join(str(error).split())[:200]
+        raise UsageError(f"{path} cannot be read: {said}; name readable Parquet files") from None
 
 
 def _check_columns(path: str, schema: pa.Schema) -> None:

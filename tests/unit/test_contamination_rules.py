@@ -69,6 +69,13 @@ def test_an_item_that_says_nothing_counts_with_its_answer_alone(index: str, answ
     assert rule_of(index, asked, answer) == rule
 
 
+def test_nor_does_an_answer_that_many_items_have(tmp_path: Path) -> None:
+    others = [f"Is the number {number} an even one?" for number in range(8)]
+    path = index_of(tmp_path, Benchmark("set", ["Which of the following is true?", *others], ["B", *"BBBBCDEF"]))
+    asked = "Granite is harder than marble. Which of the following is true?"
+    assert rule_of(path, asked, "B") is None
+
+
 @pytest.mark.parametrize(
     "end",
     [

@@ -9,8 +9,8 @@ is contaminated, the strongest rule first, all of them on letters and digits alo
                         item, of three words and more, from any of its words on, or a beginning up to a mark; or it has
                         such an end or beginning in it, between two marks, of ten words and more and no other item's.
   contained_and_answer  the item is in it, but would be in many a text ("Which of the following is true?"), or an end or
-                        beginning of five to nine words is, between two marks; and the answer is the item's, one that
-                        few others have.
+                        beginning of five words and more is, between two marks; and the answer is the item's, one that
+                        no more items have than the square root of their number.
   overlap               of the item's runs of five words, or of its own, it shares at least 0.8, each weighed by
                         log(1 + items / items that have it). Of its own it must share four, eight words that is, lest a
                         phrase in a long item count.
@@ -50,8 +50,8 @@ RULES: Final = ("exact", "contained", "contained_and_answer", "overlap", "overla
 _EXACT, _CONTAINED, _CONTAINED_AND_ANSWER, _OVERLAP, _OVERLAP_AND_ANSWER = range(5)
 _RARE: Final = 64
 """Items that may have a run of words which brings a question near them: one that more have is a template's."""
-_OWN_ANSWER: Final = 0.5
-_PASSAGE_MARKS: Final = 12  # between the beginning of a passage that is looked for and its end
+_OWN_ANSWER: Final = 0.5  # the rarity of an answer that as many items have as the square root of their number
+_PASSAGE_MARKS: Final = 8  # between the beginning of a passage that is looked for and its end
 
 
 class Asked(NamedTuple):
@@ -70,7 +70,7 @@ class Asked(NamedTuple):
 
 
 class Matches(NamedTuple):
-    """Questions and the items they match: one rule, its score."""
+    """Questions and the items that they match, each with the number of the rule in `RULES` and its score."""
 
     questions: Places
     items: Places
@@ -84,7 +84,7 @@ def contaminations(
     """Return what contaminates each question that is contaminated, by its number: for each benchmark the strongest.
 
     Args:
-      questions: strings of valid UTF-8; a null, or one without a letter or digit, is never contaminated.
+      questions: strings of valid UTF-8; a null, or one of spaces alone, is never contaminated.
       answers: as many; a null is none.
     """
     hashes, lengths = span_hashes(final_answers(answers))
@@ -134,7 +134,7 @@ def _strongest(index: Index, matches: Matches) -> Iterator[tuple[int, tuple[Cont
     yield from ((number, tuple(items)) for number, items in groups.items())
 
 
-def _entered(questions: Places, items: Places, rules: Places | int, scores: Shares | float = 1.0) -> Matches:
+def _matches(questions: Places, items: Places, rules: Places | int, scores: Shares | float = 1.0) -> Matches:
     count = len(questions)
     return Matches(questions, items, np.broadcast_to(rules, count), np.broadcast_to(scores, count))
 
@@ -148,7 +148,7 @@ def _whole(index: Index, asked: Asked) -> Iterator[Matches]:
     for which, tails in index.tails.find(hashes):
         items = index.tail_items[tails]
         same = index.hashes[items] == hashes[which]
-        yield _entered(questions[which], items, np.where(same, _EXACT, _CONTAINED))
+        yield _matches(questions[which], items, np.where(same, _EXACT, _CONTAINED))
 
 
 def _passages(index: Index, asked: Asked) -> Iterator[Matches]:
@@ -162,14 +162,16 @@ def _passages(index: Index, asked: Asked) -> Iterator[Matches]:
     for reach in range(1, min(_PASSAGE_MARKS, len(marks)) + 1):
         first = np.flatnonzero(numbers[reach:] - numbers[:-reach] >= TAIL_WORDS_WITH_ANSWER)
         questions = owner[numbers[first]]
-        first = first[edges[first + reach] <= texts.starts[questions + 1]]
+        begins, ends = edges[first], edges[first + reach]
+        whole = (begins == texts.starts[questions]) & (ends == texts.starts[questions + 1])  # has been looked for
+        first = first[(ends <= texts.starts[questions + 1]) & ~whole]
         questions, begins, ends = owner[numbers[first]], edges[first], edges[first + reach]
         long = numbers[first + reach] - numbers[first] >= TAIL_WORDS
         for which, tails in index.tails.find(texts.spans(begins, ends)):
             items, alone = index.tail_items[tails], long[which] & ~index.shared[tails]
             match = alone | (_rarity(index, questions[which], items, asked) >= _OWN_ANSWER)
             rules = np.where(alone, _CONTAINED, _CONTAINED_AND_ANSWER)
-            yield _entered(questions[which[match]], items[match], rules[match])
+            yield _matches(questions[which[match]], items[match], rules[match])
 
 
 def _holding(index: Index, asked: Asked) -> Iterator[Matches]:
@@ -191,9 +193,9 @@ def _holding(index: Index, asked: Asked) -> Iterator[Matches]:
             if size < max(WINDOWS):  # a few letters may stand within others by chance, but not whole words
                 same &= edges[begins] & edges[ends]
             generic = index.generic[items]
-            same &= ~generic | (_rarity(index, questions, items, asked) >= 0)
+            same &= ~generic | (_rarity(index, questions, items, asked) >= _OWN_ANSWER)
             rules = np.where(generic, _CONTAINED_AND_ANSWER, _CONTAINED)
-            yield _entered(questions[same], items[same], rules[same])
+            yield _matches(questions[same], items[same], rules[same])
 
 
 def _rarity(index: Index, questions: Places, items: Places, asked: Asked) -> Shares:
@@ -220,10 +222,10 @@ def _overlapping(index: Index, asked: Asked) -> Iterator[Matches]:
         scores = np.minimum(np.maximum(theirs, ours), 1.0)
         rarity = _rarity(index, questions, items, asked)
         needed = THRESHOLD - np.maximum(rarity, 0) * (THRESHOLD - THRESHOLD_WITH_RAREST_ANSWER)
-        alone = (scores >= THRESHOLD) & ~index.generic[items]
-        match = alone | ((scores >= needed) & (rarity > 0))
+        alone = scores >= THRESHOLD
+        match = (scores >= needed) & ~index.generic[items]
         rules = np.where(alone, _OVERLAP, _OVERLAP_AND_ANSWER)
-        yield _entered(questions[match], items[match], rules[match], scores[match])
+        yield _matches(questions[match], items[match], rules[match], scores[match])
 
 
 def _candidates(index: Index, asking: Places, grams: Places, own: Shares) -> Iterator[tuple[Places, Places]]:

@@ -182,7 +182,7 @@ def _folded(text: str) -> _Codes:
     """Return what each character of a text is: a letter's code point, or one of the marks above."""
     if text.isascii():
         return np.frombuffer(text.encode().translate(_ASCII), np.uint8).astype(np.uint32)
-    decomposed = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", text).casefold())
+    decomposed = unicodedata.normalize("NFKD", text).casefold()
     codes = np.frombuffer(decomposed.encode("utf-32-le", "replace"), "<u4")
     folded = _FOLDED[codes]
     unknown = folded == _UNKNOWN
