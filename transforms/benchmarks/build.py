@@ -159,6 +159,7 @@ def _ends(texts: Squeezed, items: Places) -> dict[str, Any]:
     return {
         "hash": hashes,
         "item": items[np.concatenate((owner[tail], owner[head]))],
+        "end": np.repeat((True, False), (tail.sum(), head.sum())),
     }
 
 
@@ -169,7 +170,7 @@ def _marked_ends(questions: Sequence[str], items: Places, hashes: Hashes, length
     for question, item in zip(questions, items.tolist(), strict=True):  # those too that differ by their marks alone
         found += [(marks_hash(marks), item) for marks in marked_ends(question)]
     ends, owners = zip(*found, strict=True) if found else ((), ())
-    return {"hash": np.array(ends, np.uint64), "item": np.array(owners, np.int64)}
+    return {"hash": np.array(ends, np.uint64), "item": np.array(owners, np.int64), "end": np.ones(len(ends), bool)}
 
 
 def _windows(texts: Squeezed, items: Places) -> Windows:
@@ -199,11 +200,21 @@ def _answers(answers: pa.Array, items: Places) -> dict[str, Any]:
 
 
 def _shared_ends(ends: pa.Table) -> pa.Table:
-    """Return the distinct ends of one benchmark, each with the first item that has it and how many others do."""
-    hashes, items = _columns(ends)
+    """Return the distinct ends and beginnings of one benchmark.
+
+    Each has the first item that has it, how many others do, and whether it is an end of any.
+    """
+    hashes, items, end = _columns(ends)
     places = _first_places(hashes, items)
     distinct, first, counts = np.unique(hashes[places], return_index=True, return_counts=True)
-    return pa.table({"hash": distinct, "item": items[places][first], "others": counts - 1})
+    return pa.table(
+        {
+            "hash": distinct,
+            "item": items[places][first],
+            "others": counts - 1,
+            "end": np.isin(distinct, hashes[end]),
+        }
+    )
 
 
 def _columns(table: pa.Table) -> list[npt.NDArray[Any]]:

@@ -50,7 +50,7 @@ PARTS: Final[Mapping[str, pa.Schema]] = {
             "window_offset": pa.int64(),
         }
     ),
-    "tails": pa.schema({"hash": pa.uint64(), "item": pa.int64(), "others": pa.int32()}),
+    "tails": pa.schema({"hash": pa.uint64(), "item": pa.int64(), "others": pa.int32(), "end": pa.bool_()}),
     "grams": pa.schema({"hash": pa.uint64(), "item": pa.int64()}),
     "answers": pa.schema({"item": pa.int64(), "hash": pa.uint64()}),
 }
@@ -79,7 +79,8 @@ class Index:
       windows: by size, the windows that are looked for, with the items that have each.
       offsets: the character of the item with which its window begins.
       tails: ends and beginnings of items, with their numbers. By these:
-      tail_items: the first item of the benchmark that has it; shared: whether others have it too.
+      tail_items: the first item of the benchmark that has it; shared: whether others have it too; ends: whether it is
+        the end of one.
       grams: runs of words; gram_weights: of each, the larger the fewer items have it.
       weights: the sum of the weights of an item's grams.
       gram_starts, item_grams: the numbers of each item's grams.
@@ -101,6 +102,7 @@ class Index:
     tails: Lists
     tail_items: Places
     shared: npt.NDArray[np.bool_]
+    ends: npt.NDArray[np.bool_]
     grams: Lists
     gram_weights: npt.NDArray[np.float64]
     weights: npt.NDArray[np.float64]
@@ -230,6 +232,7 @@ def _index(path: str, manifest: Mapping[str, Any], tables: Mapping[str, pa.Table
         tails=Lists.of(tails["hash"].to_numpy(), np.arange(len(tails))),
         tail_items=tails["item"].to_numpy(),
         shared=tails["others"].to_numpy() > 0,
+        ends=tails["end"].to_numpy(),
         grams=gram_lists,
         gram_weights=gram_weights,
         weights=np.bincount(gram_lists.items, gram_weights[numbers], minlength=len(items)).astype(np.float64),

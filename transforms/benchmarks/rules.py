@@ -8,8 +8,8 @@ is contaminated, the strongest rule first, all of them on letters and digits alo
   contained             it has the item in it, of four words and more, as behind a preamble; or it is an end of the
                         item, of three words and more, from any of its words on, or a beginning up to a mark; or it has
                         such an end or beginning in it, between two marks, of ten words and more and no other item's.
-  contained_and_answer  the item is in it, but would be in many a text ("Which of the following is true?"), or an end or
-                        beginning of five words and more is, between two marks; and the answer is the item's, one that
+  contained_and_answer  the item is in it, but would be in many a text ("Which of the following is true?"), or an end of
+                        five words and more is, between two marks; and the answer is the item's, one that
                         no more items have than the square root of their number.
   overlap               of the item's runs of five words, or of its own, it shares at least 0.8, each weighed by
                         log(1 + items / items that have it). Of its own it must share four, eight words that is, lest a
@@ -169,7 +169,8 @@ def _passages(index: Index, asked: Asked) -> Iterator[Matches]:
         long = numbers[first + reach] - numbers[first] >= TAIL_WORDS
         for which, tails in index.tails.find(texts.spans(begins, ends)):
             items, alone = index.tail_items[tails], long[which] & ~index.shared[tails]
-            match = alone | (_rarity(index, questions[which], items, asked) >= _OWN_ANSWER)
+            known = index.ends[tails] & (_rarity(index, questions[which], items, asked) >= _OWN_ANSWER)
+            match = alone | known  # a short beginning is a phrase: "In what year, ..."
             rules = np.where(alone, _CONTAINED, _CONTAINED_AND_ANSWER)
             yield _matches(questions[which[match]], items[match], rules[match])
 
