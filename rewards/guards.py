@@ -110,8 +110,8 @@ def denies(text: str) -> bool:
 
 
 _RETRACTION: Final = re.compile(
-    r"(?:^|[.!?;,\n]|\.\.\.|\u2026|\u2014|-)\s*(?:no|wait|actually|sorry|correction|on second thought|scratch that|hmm"
-    r"|rather|i mean|or rather)\s*[,.:!\u2014-]+\s*(?:no[,.]\s*)?(?=\S)",
+    r"(?:^|[.!?;,\n]|\.\.\.|\u2026|\u2014|-)\s{0,4}(?:no|wait|actually|sorry|correction|on second thought|scratch that|hmm"
+    r"|rather|i mean|or rather)\s{0,4}[,.:!\u2014-]{1,4}\s{0,4}(?:no[,.]\s{0,4})?(?=\S)",
     re.IGNORECASE,
 )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import Final, NamedTuple
 
 from rewards import typed
@@ -44,9 +44,9 @@ _RULES: Final[dict[str, typed.Rule]] = {
 def score(
     question: str,
     ground_truth: str,
-    response: str,
+    response: str | None,
     answer_type: str,
-    aliases: Sequence[str] = (),
+    aliases: Iterable[str] | None = (),
     judge: Judge | None = None,
 ) -> Verdict:
     """Score a response to a question.
@@ -54,9 +54,9 @@ def score(
     Args:
       question: the question.
       ground_truth: the answer.
-      response: all that the policy wrote.
+      response: all that the policy wrote; None, as trainers give for a rollout that failed, is an empty one.
       answer_type: number, date, name, phrase, boolean, choice or expression; which rule decides.
-      aliases: other ways to say the answer.
+      aliases: other ways to say the answer; None, as tables give for no list, is none.
       judge: a model, asked only where the rules say neither yes nor no (`rewards.judging`).
 
     Returns:
@@ -64,19 +64,24 @@ def score(
 
     Raises:
       ValueError: the answer type is none of these, or the ground truth is empty.
+      TypeError: what should be text is not, or the aliases are one text and no list of them.
     """
+    for name, value in (("question", question), ("ground_truth", ground_truth), ("answer_type", answer_type)):
+        if not isinstance(value, str):
+            raise TypeError(f"{name} is {value!r}, of type {type(value).__name__}; use a str")
     if answer_type not in _RULES:
         raise ValueError(f"answer_type is {answer_type!r}; use one of {', '.join(_RULES)}")
     if not ground_truth.strip():
         raise ValueError("ground_truth is empty: such a pair has no right answer, drop it")
-    answer = without_thinking(response).strip()
+    others = _checked(aliases)
+    answer = without_thinking(_text_of(response)).strip()
     if len(answer) > MAX_CHARACTERS:
         return Verdict(0.0, "too_long", "")
     extracted = extract(answer)
     text = extracted.text
     if len(text) > READ_CHARACTERS:
         return Verdict(0.0, "too_long", "")
-    references = (ground_truth, *filter(str.strip, aliases))
+    references = (ground_truth, *others)
     if any(_same(other, answer_type) != _same(text, answer_type) for other in extracted.others):
         return Verdict(0.0, "several_answers", text)
     if len(text) <= max(map(len, references)) + _SPREAD and _same(text, answer_type) in {
@@ -94,6 +99,22 @@ def score(
     if judge is not None and judged(judge, question, references, text):
         return Verdict(1.0, "judge", text)
     return Verdict(0.0, "judge" if judge is not None else "none", text)
+
+
+def _checked(aliases: Iterable[str] | None) -> list[str]:
+    if isinstance(aliases, (str, bytes)):
+        raise TypeError(f"aliases is the text {aliases!r}; use a list: [{aliases!r}]")
+    found = list(() if aliases is None else aliases)
+    for alias in found:
+        if not isinstance(alias, str):
+            raise TypeError(f"aliases has {alias!r}, of type {type(alias).__name__}; use str only")
+    return list(filter(str.strip, found))
+
+
+def _text_of(response: str | None) -> str:
+    if response is not None and not isinstance(response, str):
+        raise TypeError(f"response is of type {type(response).__name__}; use a str, of a chat message its content")
+    return response or ""
 
 
 _SPREAD: Final = 20  # characters that an answer may have beyond those of a reference, and still be the same

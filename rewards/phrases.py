@@ -126,7 +126,7 @@ _COUNTRIES: Final = (
     ("United States", "United States of America", "USA", "America"),
 )
 _ARTICLE: Final = re.compile(r"^[Tt]he ")
-_BRACKETS: Final = re.compile(r"\s*[(\[][^()\[\]]*[)\]]")
+_BRACKETS: Final = re.compile(r"\s{0,4}[(\[][^()\[\]]*[)\]]")
 
 
 @functools.lru_cache(maxsize=16384)

@@ -11,6 +11,7 @@ import functools
 import re
 import unicodedata
 from collections.abc import Sequence
+from fractions import Fraction
 from typing import Final
 
 _PLAIN: Final = {
@@ -19,10 +20,13 @@ _PLAIN: Final = {
     "\u0131": "i", "\u2032": "'", "\u2018": "'", "\u2019": "'", "\u02bc": "'", "\u201c": '"', "\u201d": '"',
     "\u2010": "-", "\u2011": "-", "\u2012": "-", "\u2013": "-", "\u2014": "-", "\u2015": "-", "\u2212": "-",
     "\u00d7": "x", "\u00bd": " 1/2", "\u00bc": " 1/4", "\u00be": " 3/4", "\u00ba": "\u00b0",
-    "\u2070": "^0", "\u00b9": "^1", "\u00b2": "^2", "\u00b3": "^3", "\u2074": "^4", "\u2075": "^5", "\u2076": "^6",
-    "\u2077": "^7", "\u2078": "^8", "\u2079": "^9",
 }  # fmt: skip
-"""Letters that Unicode does not decompose, powers, and typography that says nothing."""
+"""Letters that Unicode does not decompose, and typography that says nothing."""
+
+_RAISED: Final = re.compile("([\u2070\u00b9\u00b2\u00b3\u2074-\u2079\u207a\u207b]+)([0-9]?)")
+_LOWERED: Final = str.maketrans(
+    "\u2070\u00b9\u00b2\u00b3\u2074\u2075\u2076\u2077\u2078\u2079\u207a\u207b", "0123456789+-"
+)
 
 
 class _Folds(dict[int, str]):
@@ -47,7 +51,13 @@ def fold(text: str) -> str:
     """Return a text without the accents of its Latin letters, with quotes, dashes and spaces in ASCII; case stays."""
     if text.isascii():
         return text
-    return unicodedata.normalize("NFC", text).translate(_FOLDS)
+    plain = unicodedata.normalize("NFC", text).translate(_FOLDS)
+    return plain if plain.isascii() else _RAISED.sub(_power, plain)
+
+
+def _power(match: re.Match[str]) -> str:
+    """Write a power on the line: "10\u00b2\u00b3" as "10^23". A raised digit before a plain one stays apart from it."""
+    return f"^{match[1].translate(_LOWERED)}{' ' * bool(match[2])}{match[2]}"
 
 
 # A number has its separators and the ending that makes it an ordinal or a decade; letters with a full stop each are one
@@ -184,25 +194,24 @@ def _number_at(plain: Sequence[str], start: int) -> tuple[int, str]:
 
     "two hundred and fifty", "twenty first", "1.5 million"; "one of them" is no number.
     """
-    total, current, place = 0.0, -1.0, start
-    last = 10.0**13
+    total: Fraction | int = 0
+    current: Fraction | int = -1
+    place = start
+    last = 10**13
     while place < len(plain):
         word = plain[place]
         if word in CARDINALS and (current < 0 or _fits(current, CARDINALS[word])):
             current = max(current, 0) + CARDINALS[word]
         elif word in _ORDINALS and (current < 0 or _fits(current, _ORDINALS[word])):
             return place + 1, _shown(total + max(current, 0) + _ORDINALS[word])
-        elif word in SCALES and (current > 0 or place == start) and SCALES[word] < last:
-            current = max(current, 1)
-            if word == "hundred":
-                current *= 100
-            else:
-                total, current, last = total + current * SCALES[word], -1, SCALES[word]
+        elif word == "hundred" and (0 < current < 100 or place == start):
+            current = 100 * max(current, 1)
+        elif word != "hundred" and word in SCALES and (current > 0 or place == start) and SCALES[word] < last:
+            total, current, last = total + (current if current > 0 else 1) * SCALES[word], -1, SCALES[word]
         elif place == start and word[0].isdigit() and place + 1 < len(plain) and plain[place + 1] in SCALES:
-            try:
-                current = float(word)
-            except ValueError:
+            if not _PLAIN_NUMBER.fullmatch(word):
                 break
+            current = Fraction(word)
         elif not (word == "and" and place > start and place + 1 < len(plain) and _goes_on(plain, place, current)):
             break
         place += 1
@@ -213,20 +222,23 @@ def _number_at(plain: Sequence[str], start: int) -> tuple[int, str]:
     return place, _shown(total + max(current, 0))
 
 
-def _fits(current: float, value: int) -> bool:
+_PLAIN_NUMBER: Final = re.compile(r"[0-9]{1,15}(?:\.[0-9]{1,15})?")
+
+
+def _fits(current: Fraction | int, value: int) -> bool:
     """Return whether a cardinal goes on with the number before it: "twenty" with "one", "two hundred" with "fifty"."""
     if current % 100 == 0 and current > 0:
         return value > 0
     return current % 10 == 0 and current % 100 >= 20 and 0 < value < 10
 
 
-def _goes_on(plain: Sequence[str], place: int, current: float) -> bool:
+def _goes_on(plain: Sequence[str], place: int, current: Fraction | int) -> bool:
     hundreds = current > 0 and current % 100 == 0
     return plain[place - 1] in SCALES and (hundreds or current < 0) and plain[place + 1] in CARDINALS
 
 
-def _shown(value: float) -> str:
-    return str(int(value)) if value == int(value) else repr(value)
+def _shown(value: Fraction | int) -> str:
+    return str(value) if value.denominator == 1 else repr(float(value))
 
 
 @functools.lru_cache(maxsize=65536)

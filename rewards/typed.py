@@ -54,8 +54,11 @@ def date(case: Case) -> Ruling | None:
     return _guarded(case, "date")
 
 
-_OPTION: Final = re.compile(r"(?<!\w)\(?([A-H])[).:]\s+(.+?)(?=\s*[,;]?\s*(?<!\w)\(?[A-H][).:]\s|[?\n]|$)")
-_OFFERED: Final = re.compile(r"([^,;:?]+(?:, [^,;:?]+)*),? or ([^,;:?]+)", re.IGNORECASE)
+_OPTION: Final = re.compile(
+    r"(?<!\w)\(?([A-H])[).:]\s{1,4}(\S.{0,200}?)(?=\s{0,4}[,;]?\s{0,4}(?<!\w)\(?[A-H][).:]\s|[?\n]|$)"
+)
+_CLAUSE: Final = re.compile(r"[;:?\n]")
+_BETWEEN: Final = re.compile(r",? or |, ", re.IGNORECASE)
 
 
 @functools.lru_cache(maxsize=16384)
@@ -126,23 +129,25 @@ def _has(text: str, part: str) -> bool:
     return bool(stems) and f" {stems} " in f" {' '.join(stems_of(text))} "
 
 
-def options(question: str) -> list[str]:
+@functools.lru_cache(maxsize=16384)
+def options(question: str) -> tuple[str, ...]:
     """Return the alternatives that a question offers, "A) ... B) ..." without their letters, or "X, Y or Z"."""
     labelled = _OPTION.findall(question)
     if len(labelled) > 1:
-        return [text.strip(" .,;") for _, text in labelled]
-    match = _OFFERED.search(question.rpartition(":")[2] if ":" in question else question)
-    if match is None:
-        return []
-    first, *before = str(match[1]).split(", ")
-    rest = [*before, str(match[2]).strip()]
-    if len(rest) > 1 and _WH.match(question):
-        return rest  # "Which is larger, Jupiter or Saturn?"
+        return tuple(text.strip(" .,;") for _, text in labelled)
+    offering = [clause for clause in _CLAUSE.split(question) if " or " in clause.lower()]
+    if not offering:
+        return ()
+    first, *rest = (part.strip() for part in _BETWEEN.split(offering[-1].strip()))
+    while len(rest) > 2 and _WH.search(rest[0]):
+        first, *rest = rest
+    if len(rest) > 1 and _WH.search(first):
+        return tuple(rest)  # "Which is larger, Jupiter or Saturn?"
     # The first runs on from the question's own words: as many words as the shortest of the others has are the option.
-    return [_last(first, min(len(part.split()) for part in rest)), *rest]
+    return _last(first, min(len(part.split()) for part in rest)), *rest
 
 
-_WH: Final = re.compile(r"(?:\w+ ){0,2}?(?:which|what|who|whom|whose|where|when|how)\b", re.IGNORECASE)
+_WH: Final = re.compile(r"\b(?:which|what|who|whom|whose|where|when|how)\b", re.IGNORECASE)
 
 
 def _last(text: str, size: int) -> str:
@@ -178,7 +183,7 @@ def _polarity(text: str) -> bool | None:
     """Return what a text says; None when it says neither, both, or denies a yes or no ("not yes")."""
     if _UNSAID.search(text):
         return None
-    parts = words(text)
+    parts, ends = words(text), _CLAUSE_OF_NO.search(text) is not None
     signs: list[bool] = []
     for place, word in enumerate(parts):
         if word not in _YES and word not in _NO:
@@ -188,16 +193,17 @@ def _polarity(text: str) -> bool | None:
         if denied and word in ("yes", "no"):
             return None
         # Behind the first, "right" is a direction and "no" a determiner more often than an answer.
-        if (signs and not plain) or (word == "no" and place and not _ends_clause(parts, place, text)):
+        if (signs and not plain) or (word == "no" and place and not (ends or _ends(parts, place))):
             continue
         signs.append((word in _YES) != denied)
     return signs[0] if len(set(signs)) == 1 else None
 
 
-def _ends_clause(parts: Sequence[str], place: int, text: str) -> bool:
-    if place + 1 == len(parts) or parts[place + 1] in ("or", "and"):
-        return True
-    return re.search(r"\bno\b\s*[.,;!?\n]", text, re.IGNORECASE) is not None
+_CLAUSE_OF_NO: Final = re.compile(r"\bno\b\s{0,4}[.,;!?\n]", re.IGNORECASE)
+
+
+def _ends(parts: Sequence[str], place: int) -> bool:
+    return place + 1 == len(parts) or parts[place + 1] in ("or", "and")
 
 
 def _both(text: str) -> bool:

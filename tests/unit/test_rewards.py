@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -73,6 +74,14 @@ ROOT = Path(__file__).parents[2]
         ("date", "1965", "the 1960s", 0, "none"),
         ("date", "1914-1918", "from 1914 to 1918", 1, "date"),
         ("date", "1914-1918", "1914", 0, "none"),
+        ("date", "44 BC", "in 1944", 0, "none"),
+        ("date", "the 6th century BC", "in 1944", 0, "none"),
+        ("date", "44 BC", "44 AD", 0, "none"),
+        ("date", "AD 44", "in 44 CE", 1, "date"),
+        ("date", "July 20, 1969", "July \u0662\u0660, 1969", 0, "none"),
+        ("number", "6.022x10^23", "6.02214 \u00d7 10\u00b2\u00b3", 1, "number"),
+        ("number", "6.626x10^-34", "6.626 \u00d7 10\u207b\u00b3\u2074", 1, "number"),
+        ("number", "6.626x10^-34", "6.626 \u00d7 10\u207b\u00b3\u00b3", 0, "number"),
         # Phrases.
         ("phrase", "red, white and green", "green, white, red", 1, "content"),
         ("phrase", "red, white and green", "red and white", 0, "none"),
@@ -122,6 +131,8 @@ CHOICE = "Which gas is the heaviest? A) helium B) xenon C) neon D) argon"
         ("Which planet is larger, Jupiter or Saturn?", "Jupiter", "Jupiter is larger than Saturn.", 1),
         ("Which planet is larger, Jupiter or Saturn?", "Saturn", "Jupiter is larger than Saturn.", 0),
         ("Which planet is larger, Jupiter or Saturn?", "Jupiter", "Jupiter, not Saturn", 1),
+        ("In space, which planet is larger, Mars or Saturn or Venus?", "Saturn", "Saturn", 1),
+        ("In space, which planet is larger, Mars or Saturn or Venus?", "Saturn", "Mars", 0),
     ],
 )
 def test_choices(question: str, truth: str, response: str, expected: int) -> None:
@@ -255,6 +266,8 @@ def test_a_finer_alias_contradicts_a_wrong_day() -> None:
         ("<think>Rome? <answer>Rome</answer></think>Paris", "Paris"),
         ("Rome?</think>\n\n**Paris**", "Paris"),
         ("\\boxed{unclosed", "\\boxed{unclosed"),
+        ("<answer>Rome <answer>Paris</answer>", "Paris"),
+        ("Rome</thinks>", "Rome</thinks>"),
         ('"Paris"', "Paris"),
         ("  Paris  ", "Paris"),
         ("A long line of words that goes on. " * 100 + "\nParis", "Paris"),
@@ -284,6 +297,23 @@ def test_the_question_may_stand_before_the_answer() -> None:
     question = "Which river flows through Budapest?"
     assert score(question, "the Danube", f"{question} The Danube", "name").score == 1
     assert score(question, "the Danube", question, "name").tier == "echo"
+
+
+def test_a_response_and_aliases_may_be_missing() -> None:
+    assert score("Who?", "Paris", None, "name") == Verdict(0.0, "empty", "")
+    assert score("Who?", "Paris", "Paris", "name", aliases=None).score == 1
+
+
+def test_what_is_no_text_is_refused_by_name() -> None:
+    wrong: Any = 5
+    with pytest.raises(TypeError, match="ground_truth is 5, of type int; use a str"):
+        score("Who?", wrong, "Paris", "name")
+    with pytest.raises(TypeError, match="response is of type list; use a str, of a chat message its content"):
+        score("Who?", "Paris", [{"role": "assistant", "content": "Paris"}], "name")  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match=r"aliases is the text 'Rome'; use a list: \['Rome'\]"):
+        score("Who?", "Paris", "R", "name", aliases="Rome")
+    with pytest.raises(TypeError, match="aliases has 5, of type int; use str only"):
+        score("Who?", "Paris", "Rome", "name", aliases=["Rome", wrong])
 
 
 def test_what_cannot_be_scored_is_refused() -> None:

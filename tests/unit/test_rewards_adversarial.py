@@ -223,10 +223,27 @@ def test_the_longest_response_that_is_read_takes_milliseconds(pair: Pair) -> Non
         "Answer: no, " * 2_500,
         "5/" * 950,
         "not " * 499,
+        "one " * 497,
+        "hundred " * 248,
+        "9" * 1_900 + " million",
+        "no " * 660,
+        "\n" * 1_980 + "no",
+        "~" * 1_980 + "5",
+        "1914-1918 " * 198,
+        "<answer>" * 4_000 + "</answer",
+        "\n" * 32_000 + "</thinkers",
     ):
         start = time.thread_time()
         scored(pair, response)
         assert time.thread_time() - start < 0.2, response[:20]
+
+
+@pytest.mark.parametrize("kind", ["choice", "phrase", "boolean"])
+def test_a_question_of_any_length_takes_milliseconds(kind: str) -> None:
+    for part in ("a ", "(1) ", "A) ", "or ", ", or ", "A)" + " " * 50, "Is it? "):
+        start = time.thread_time()
+        score("Is it this or that? " + part * (100_000 // len(part)), "Yes", "Yes or no", kind)
+        assert time.thread_time() - start < 0.5, part
 
 
 LOOK_ALIKES = str.maketrans(
