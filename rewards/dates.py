@@ -23,6 +23,9 @@ _FILLERS: Final = frozenset(
 )
 
 
+_OF_DATES: Final = _FILLERS.union(MONTHS, ("century", "bc", "ad"))
+
+
 class Date(NamedTuple):
     """What a text says of a date; what it does not say is None.
 
@@ -146,7 +149,7 @@ def _numeric(words: Sequence[str], place: int, found: list[Date], used: list[int
 
 def only_dates(words: Sequence[str]) -> list[Date]:
     """Return the dates of a text that says nothing else, otherwise none."""
-    if MONTHS.keys().isdisjoint(words) and not any(word[0].isdigit() for word in words):
+    if not all(word in _OF_DATES or word[0].isdigit() for word in words):
         return []
     found, used = dates(words)
     rest = [word for word, taken in zip(words, used, strict=True) if not taken and word not in _FILLERS]

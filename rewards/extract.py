@@ -17,6 +17,7 @@ _SHORT: Final = 6  # words of a line that may be an answer by itself
 _THOUGHT: Final = re.compile(r"</think(?:ing)?>", re.IGNORECASE)
 _OPENED: Final = re.compile(r"<answer>", re.IGNORECASE)
 _CLOSED: Final = re.compile(r"</answer>", re.IGNORECASE)
+_STRUCK: Final = re.compile(r"~~[^~]*~~")
 _BRACE: Final = re.compile(r"[{}]")
 _HASHES: Final = re.compile(r"^[ \t]*####[ \t]*(\S[^\n]*)$", re.MULTILINE)
 _LABEL: Final = re.compile(
@@ -41,13 +42,15 @@ class Extracted(NamedTuple):
 
 
 def extract(response: str) -> Extracted:
-    """Return the final answer of a response.
+    """Return the final answer of a response, without what it strikes out (`~~...~~`).
 
     The first way of marking that the response uses counts: `\\boxed{...}`, `<answer>...</answer>`, `#### ...`,
     "Answer: ..." or "the answer is ...". Of several answers that are marked alike the last is the text. A response
     without any is its own answer; of a long one, the last line, with short ones before it.
     """
     text = without_thinking(response)
+    if "~~" in text:
+        text = _STRUCK.sub(" ", text)
     for sign, read in _MARKS:
         if sign not in text:
             continue

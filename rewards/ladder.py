@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import Final, NamedTuple
 
 from rewards import typed
+from rewards.choices import boolean, choice
 from rewards.expressions import expression
 from rewards.extract import MAX_CHARACTERS, READ_CHARACTERS, bare, extract, without_thinking
 from rewards.guards import to_the_grader
@@ -35,8 +36,8 @@ _RULES: Final[dict[str, typed.Rule]] = {
     "date": typed.date,
     "name": typed.name,
     "phrase": typed.phrase,
-    "boolean": typed.boolean,
-    "choice": typed.choice,
+    "boolean": boolean,
+    "choice": choice,
     "expression": expression,
 }
 
@@ -66,9 +67,8 @@ def score(
       ValueError: the answer type is none of these, or the ground truth is empty.
       TypeError: what should be text is not, or the aliases are one text and no list of them.
     """
-    for name, value in (("question", question), ("ground_truth", ground_truth), ("answer_type", answer_type)):
-        if not isinstance(value, str):
-            raise TypeError(f"{name} is {value!r}, of type {type(value).__name__}; use a str")
+    if not (isinstance(question, str) and isinstance(ground_truth, str) and isinstance(answer_type, str)):
+        raise _no_text(question=question, ground_truth=ground_truth, answer_type=answer_type)
     if answer_type not in _RULES:
         raise ValueError(f"answer_type is {answer_type!r}; use one of {', '.join(_RULES)}")
     if not ground_truth.strip():
@@ -84,9 +84,8 @@ def score(
     references = (ground_truth, *others)
     if any(_same(other, answer_type) != _same(text, answer_type) for other in extracted.others):
         return Verdict(0.0, "several_answers", text)
-    if len(text) <= max(map(len, references)) + _SPREAD and _same(text, answer_type) in {
-        _same(bare(reference), answer_type) for reference in references
-    }:
+    longest, known = _known(references, answer_type)
+    if len(text) <= longest + _SPREAD and _same(text, answer_type) in known:
         return Verdict(1.0, "alias", text)
     text, said = _without_question(text, question)
     if said:
@@ -101,13 +100,18 @@ def score(
     return Verdict(0.0, "judge" if judge is not None else "none", text)
 
 
+def _no_text(**values: object) -> TypeError:
+    name, value = next((name, value) for name, value in values.items() if not isinstance(value, str))
+    return TypeError(f"{name} is {value!r}, of type {type(value).__name__}; use a str")
+
+
 def _checked(aliases: Iterable[str] | None) -> list[str]:
     if isinstance(aliases, (str, bytes)):
         raise TypeError(f"aliases is the text {aliases!r}; use a list: [{aliases!r}]")
-    found = list(() if aliases is None else aliases)
-    for alias in found:
-        if not isinstance(alias, str):
-            raise TypeError(f"aliases has {alias!r}, of type {type(alias).__name__}; use str only")
+    found = list(aliases) if aliases is not None else []
+    alien = [alias for alias in found if not isinstance(alias, str)]
+    if alien:
+        raise TypeError(f"aliases has {alien[0]!r}, of type {type(alien[0]).__name__}; use str only")
     return list(filter(str.strip, found))
 
 
@@ -118,6 +122,12 @@ def _text_of(response: str | None) -> str:
 
 
 _SPREAD: Final = 20  # characters that an answer may have beyond those of a reference, and still be the same
+
+
+@functools.lru_cache(maxsize=16384)
+def _known(references: tuple[str, ...], answer_type: str) -> tuple[int, frozenset[str]]:
+    """Return the length of the longest reference, and all of them as answers are compared."""
+    return max(map(len, references)), frozenset(_same(bare(reference), answer_type) for reference in references)
 
 
 @functools.lru_cache(maxsize=16384)

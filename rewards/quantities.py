@@ -141,9 +141,9 @@ class Quantity(NamedTuple):
         A fraction that no decimal gives exactly ("1/3") takes the decimal's precision, three digits at least. A unit
         may be left out on one side when the question names it.
         """
-        if (self.kind, self.size) == PLAIN and (other.kind, other.size) != PLAIN and names_unit(question, other.kind):
+        if (self.kind, self.size) == PLAIN and (other.kind, other.size) != PLAIN and names_unit(question, other):
             other = other.bare()
-        elif (other.kind, other.size) == PLAIN and (self.kind, self.size) != PLAIN and names_unit(question, self.kind):
+        elif (other.kind, other.size) == PLAIN and (self.kind, self.size) != PLAIN and names_unit(question, self):
             return self.bare().is_(other)
         slack = other.slack if _endless(self) else self.slack
         return self.kind == other.kind and all(
@@ -292,8 +292,17 @@ def _split(text: str) -> tuple[Quantity | None, str]:
     return found[0].quantity, lower[found[0].end :].strip(" .,;:!?)*")
 
 
-def names_unit(text: str, kind: str) -> bool:
-    """Return whether a text, such as a question, names a unit of a kind; for plain numbers, per cent."""
-    return any(
-        _UNIT.get(word, ("",))[0] == kind for word in re.findall(r"[a-z/]+|[%$\u20ac\u00a3\u00b0]", fold(text).lower())
-    )
+def names_unit(text: str, quantity: Quantity) -> bool:
+    """Return whether a text, such as a question, names a unit of a quantity's kind; for years, an age."""
+    kinds = _kinds(text)
+    return quantity.kind in kinds or ((quantity.kind, quantity.size) == _YEAR and _AGE in kinds)
+
+
+_AGE: Final = "age"
+_YEAR: Final = _UNIT["year"]
+
+
+@functools.lru_cache(maxsize=16384)
+def _kinds(text: str) -> frozenset[str]:
+    said = re.findall(r"[a-z/]+|[%$\u20ac\u00a3\u00b0]", fold(text).lower())
+    return frozenset(_AGE if word in ("age", "old") else _UNIT.get(word, ("",))[0] for word in said)

@@ -14,11 +14,14 @@ from collections.abc import Sequence
 from fractions import Fraction
 from typing import Final
 
+from rewards.stems import stem
+
 _PLAIN: Final = {
     "\u00df": "ss", "\u00e6": "ae", "\u00c6": "AE", "\u0153": "oe", "\u0152": "OE", "\u00f8": "o", "\u00d8": "O",
     "\u0142": "l", "\u0141": "L", "\u0111": "d", "\u0110": "D", "\u00f0": "d", "\u00de": "Th", "\u00fe": "th",
     "\u0131": "i", "\u2032": "'", "\u2018": "'", "\u2019": "'", "\u02bc": "'", "\u201c": '"', "\u201d": '"',
     "\u2010": "-", "\u2011": "-", "\u2012": "-", "\u2013": "-", "\u2014": "-", "\u2015": "-", "\u2212": "-",
+    "\u3001": ",", "\uff0c": ",", "\uff1b": ";", "\u3002": ".",
     "\u00d7": "x", "\u00bd": " 1/2", "\u00bc": " 1/4", "\u00be": " 3/4", "\u00ba": "\u00b0",
 }  # fmt: skip
 """Letters that Unicode does not decompose, and typography that says nothing."""
@@ -64,8 +67,8 @@ def _power(match: re.Match[str]) -> str:
 # word ("U.S.", "J. K."); a word has the marks that are written onto it (Devanagari's vowels are marks).
 _NUMBER: Final = r"\d+(?:[.,:]\d+)*(?:(?:st|nd|rd|th|(?<=0)s)(?![^\W_]))?"
 _WORD: Final = re.compile(
-    rf"[^\W\d_]{{2,}}(?:(?=[^\x00-\x7f])[^\w\s]+[^\W\d_]*)*|{_NUMBER}|(?:[^\W\d_]\. ?(?![^\W\d_]{{2}})){{2,}}"
-    r"|[^\W\d_](?:(?=[^\x00-\x7f])[^\w\s]+[^\W\d_]*)*"
+    rf"[^\W\d_]{{2,}}(?:[^\w\s\x00-\x7f]+[^\W\d_]*)*|{_NUMBER}|(?:[^\W\d_]\. ?(?![^\W\d_]{{2}})){{2,}}"
+    r"|[^\W\d_](?:[^\w\s\x00-\x7f]+[^\W\d_]*)*"
 )
 _ASCII_WORD: Final = re.compile(rf"[a-z]{{2,}}|{_NUMBER}|(?:[a-z]\. ?(?![a-z]{{2}})){{2,}}|[a-z]")
 _SIGNED: Final = re.compile(r"(?<=[^\W\d_])(\+\+?|#)(?![\w+#])")
@@ -101,6 +104,7 @@ _SAME: Final = {
     "jan": "january", "feb": "february", "mar": "march", "apr": "april", "jun": "june", "jul": "july", "aug": "august",
     "sep": "september", "sept": "september", "oct": "october", "nov": "november", "dec": "december",
     "st": "saint", "mt": "mount", "ft": "fort", "dr": "doctor", "bce": "bc", "ce": "ad", "colour": "color",
+    **{word[:-1] + "ies": f"19{10 * value}s" for value, word in enumerate(TENS, 2)},
     "beneath": "below", "under": "below", "underneath": "below",
 
 }  # fmt: skip
@@ -131,9 +135,7 @@ def words(text: str) -> list[str]:
     found: list[str] = (_ASCII_WORD if plain.isascii() else _WORD).findall(plain)
     if not _NUMBERED.isdisjoint(found):
         found = _spelled([word for word in found if word not in ARTICLES])
-    # Most words stay what they are: not worth a call.
-    plain_words = [word if word not in _PLAIN_WORDS and word.isalpha() else _canonical(word) for word in found]
-    return list(filter(None, plain_words))
+    return list(filter(None, map(_CANONICAL.__getitem__, found)))
 
 
 def _spelled_sign(match: re.Match[str]) -> str:
@@ -141,9 +143,21 @@ def _spelled_sign(match: re.Match[str]) -> str:
     return match[1].replace("+", "plus").replace("#", "sharp")
 
 
-@functools.lru_cache(maxsize=65536)
+class _Canonical(dict[str, str]):
+    """Words as they are compared, an article as nothing, each found once: a look-up is quicker than a call."""
+
+    def __missing__(self, word: str) -> str:
+        if len(self) >= _KEPT:
+            self.clear()
+        canonical = self[word] = _canonical(word)
+        return canonical
+
+
+_KEPT: Final = 65_536
+_CANONICAL: Final = _Canonical()
+
+
 def _canonical(word: str) -> str:
-    """Return a word as it is compared, an article as nothing."""
     known = _PLAIN_WORDS.get(word)
     if known is not None:
         return known
@@ -156,7 +170,9 @@ def _canonical(word: str) -> str:
 
 
 def _digits(word: str) -> str:
-    if word[-1].isalpha() and word[-1] != "s":
+    if word[-1].isalpha():
+        if word[-1] == "s":
+            return f"19{word}" if len(word) == 3 else word  # "the 90s"
         word = word[:-2]
     if "," in word and _GROUPS.fullmatch(word):
         word = word.replace(",", "")
@@ -241,31 +257,6 @@ def _shown(value: Fraction | int) -> str:
     return str(value) if value.denominator == 1 else repr(float(value))
 
 
-@functools.lru_cache(maxsize=65536)
-def stem(word: str) -> str:
-    """Return a word without the endings of English plurals and verbs. A number, a short word and a name in -us stay."""
-    if len(word) < 4 or word[0].isdigit():
-        return word
-    for ending, rest in _ENDINGS.get(word[-1], ()):
-        if word.endswith(ending) and len(word) - len(ending) + len(rest) >= 3:
-            word = word[: len(word) - len(ending)] + rest
-            if not rest and len(word) > 3 and word[-1] == word[-2] and word[-1] not in "aeiouls":
-                word = word[:-1]  # "stopped"
-            break
-    return word[:-1] if len(word) > 3 and word[-1] == "e" else word
-
-
-_ENDINGS_IN_ORDER: Final = (
-    ("sses", "ss"), ("ies", "y"), ("ied", "y"), ("ie", "y"), ("ss", "ss"), ("us", "us"), ("is", "is"), ("ches", "ch"),
-    ("shes", "sh"), ("xes", "x"), ("s", ""), ("ing", ""), ("ation", "at"), ("ical", "ic"), ("ism", ""),
-    ("eed", "eed"), ("ed", ""),
-)  # fmt: skip
-_ENDINGS: Final = {
-    last: tuple((ending, rest) for ending, rest in _ENDINGS_IN_ORDER if ending[-1] == last)
-    for last in {ending[-1] for ending, _ in _ENDINGS_IN_ORDER}
-}
-
-
 @functools.lru_cache(maxsize=16384)
 def words_of(text: str) -> tuple[str, ...]:
     """Return the `words` of a short text; kept, as a question or a reference is asked for again."""
@@ -293,6 +284,9 @@ def stems_of_part(part: str) -> tuple[str, ...]:
     return stems_of(part)
 
 
+_SAYING_LITTLE: Final = FUNCTION_WORDS.union(map(stem, FUNCTION_WORDS))
+
+
 def content(stems: Sequence[str]) -> list[str]:
     """Return the words that carry an answer's content, or all of them where it has none."""
-    return [word for word in stems if word not in FUNCTION_WORDS] or list(stems)
+    return [word for word in stems if word not in _SAYING_LITTLE] or list(stems)
