@@ -34,10 +34,10 @@ _TRIGGERING: Final = (
 def to_the_grader(text: str) -> bool:
     """Return whether a response speaks to whoever grades it instead of answering."""
     lower = text.lower()
-    triggered = not _TRIGGERS.isdisjoint(lower.split())
     for trigger in _TRIGGERING:
-        triggered = triggered or trigger in lower
-    return triggered and bool(_TO_THE_GRADER.search(text))
+        if trigger in lower:
+            return _TO_THE_GRADER.search(text) is not None
+    return not _TRIGGERS.isdisjoint(lower.split()) and _TO_THE_GRADER.search(text) is not None
 
 
 _NEGATIONS: Final = frozenset(

@@ -80,12 +80,9 @@ class Reference(_Words):
         _, _, rest = self.text.partition(" ")
         return (rest or self.text) != (rest or self.text).lower()
 
-    def may_be_in(self, joined: str) -> bool:
-        """Return whether a text has one of its words, or the beginning of one."""
-        return any(one in joined for one in self._beginnings)
-
     @once
-    def _beginnings(self) -> list[str]:
+    def beginnings(self) -> list[str]:
+        """What the `joined` stems of a text have one of, where that has one of its words or its kin."""
         return [f" {root(word)}" for word in self.content]
 
     @once
@@ -187,11 +184,13 @@ def find(references: Sequence[Reference], text: Text, asked: Collection[str] = (
       text: the response.
       asked: the stems of the question.
     """
+    spoken = text.spoken
     for reference in references:
-        if reference.spoken in text.spoken and not _misread(reference, references, text):
+        if reference.spoken in spoken and not _misread(reference, references, text):
             return "words"
+    joined = text.joined
     for reference in references:
-        if reference.joined in text.joined and not _misread(reference, references, text):
+        if reference.joined in joined and not _misread(reference, references, text):
             return "words"
     for reference in references:
         if reference.dates:
@@ -235,7 +234,10 @@ def _content_tier(reference: Reference, text: Text, asked: Collection[str]) -> s
     if len(reference.stems) == 1:
         return "content" if reference.stems[0].isalpha() and _akin(reference.stems, text) else None
     telling = reference.content.difference(asked)
-    if not reference.may_be_in(text.joined):
+    for beginning in reference.beginnings:
+        if beginning in text.joined:
+            break
+    else:
         return None
     loose = _LOOSE if reference.name is None else _LOOSE_NAME
     shared = telling & text.known

@@ -145,8 +145,9 @@ def _may_list(text: str, longest: int, run: int, asked: Collection[str]) -> bool
     parts = _QUICK.split(text)
     if len(parts) == 1:
         return _runs(text, run)
-    if any(part.count(" ") > longest + _FRAME for part in parts[1:]):
-        return False
+    for part in parts[1:]:
+        if part.count(" ") > longest + _FRAME:
+            return False
     return parts[0].count(" ") < longest or len(_subject(_LEAD.sub("", parts[0], count=1), asked)[1].split()) <= longest
 
 
