@@ -12,12 +12,18 @@ MONTHS: Final = {
         "january february march april may june july august september october november december".split(), 1
     )
 }
-_YEAR: Final = re.compile(r"1\d{3}|20\d{2}|\d{3,4}s")
-_ISO_PART: Final = re.compile(r"\d{1,2}")
+_YEAR: Final = re.compile(r"1[0-9]{3}|20[0-9]{2}|[0-9]{3,4}s")
+_ANY_YEAR: Final = re.compile(r"[0-9]{3,4}")
+_PERIOD: Final = re.compile(r"[0-9]{1,4}")
+_ISO_MONTH: Final = re.compile("0[1-9]|1[0-2]")
+_ISO_PART: Final = re.compile(r"[0-9]{1,2}")
 _FILLERS: Final = frozenset(
     "on in of at around about circa ca by from to and until till through between since year date day "
     "monday tuesday wednesday thursday friday saturday sunday mon tue tues wed thu thurs fri sat sun".split()
 )
+
+
+_OF_DATES: Final = _FILLERS.union(MONTHS, ("century", "bc", "ad"))
 
 
 class Date(NamedTuple):
@@ -47,12 +53,12 @@ class Date(NamedTuple):
 def _lies_in(year: str | None, period: str) -> bool:
     if year is None or year == period:
         return year == period
-    if not year.removesuffix("s").isdecimal():
-        return False
-    number = int(year.removesuffix("s"))
-    if period.endswith("0s") and year.isdecimal():
-        return number // 10 == int(period[:-1]) // 10
-    return period.endswith("c") and number // 100 + 1 == int(period[:-1])
+    number, kind = year.removesuffix("s"), period[-1]
+    if not (number.isdecimal() and period[:-1].isdecimal()):
+        return False  # before Christ, or no whole century
+    if kind == "s" and number == year:
+        return int(number) // 10 == int(period[:-1]) // 10
+    return kind == "c" and int(number) // 100 + 1 == int(period[:-1])
 
 
 def dates(words: Sequence[str]) -> tuple[list[Date], list[int]]:
@@ -72,11 +78,11 @@ def _day(words: Sequence[str], place: int, used: Sequence[int]) -> int | None:
     if not 0 <= place < len(words) or used[place]:
         return None
     word = words[place]
-    return int(word) if len(word) <= 2 and word.isdecimal() and 1 <= int(word) <= 31 else None
+    return int(word) if _ISO_PART.fullmatch(word) and 1 <= int(word) <= 31 else None
 
 
 def _year(words: Sequence[str], place: int) -> str | None:
-    return words[place] if place < len(words) and re.fullmatch(r"\d{3,4}", words[place]) else None
+    return words[place] if place < len(words) and _ANY_YEAR.fullmatch(words[place]) else None
 
 
 def _around_month(words: Sequence[str], place: int, found: list[Date], used: list[int]) -> None:
@@ -103,15 +109,21 @@ def _around_month(words: Sequence[str], place: int, found: list[Date], used: lis
 def _numeric(words: Sequence[str], place: int, found: list[Date], used: list[int]) -> None:
     """Read "1947-07-22", "7/22/1947", "44 BC", "6th century", "1947", "1980s"."""
     word, following = words[place], list(words[place + 1 : place + 3])
-    if len(following) == 2 and following[0] == "century" and following[1] == "bc":
+    period = _PERIOD.fullmatch(word) is not None
+    if period and following == ["century", "bc"]:
         year, size = f"{word}cbc", 3
-    elif following[:1] == ["century"]:
+    elif period and following[:1] == ["century"]:
         year, size = f"{word}c", 2
-    elif following[:1] == ["bc"]:
+    elif period and following[:1] == ["bc"]:
         year, size = f"{word}bc", 2
+    elif period and following[:1] == ["ad"]:
+        year, size = word, 2
+    elif period and place and words[place - 1] == "ad":
+        year, size = word, 1
+        used[place - 1] = 1
     elif _YEAR.fullmatch(word):
         year, size = word, 1
-        if len(following) == 1 and re.fullmatch("0[1-9]|1[0-2]", following[0]):
+        if len(following) == 1 and _ISO_MONTH.fullmatch(following[0]):
             used[place : place + 2] = [1, 1]
             found.append(Date(year, int(following[0])))  # "2020-03"
             return
@@ -137,7 +149,7 @@ def _numeric(words: Sequence[str], place: int, found: list[Date], used: list[int
 
 def only_dates(words: Sequence[str]) -> list[Date]:
     """Return the dates of a text that says nothing else, otherwise none."""
-    if MONTHS.keys().isdisjoint(words) and not any(word[0].isdigit() for word in words):
+    if not all(word in _OF_DATES or word[0].isdigit() for word in words):
         return []
     found, used = dates(words)
     rest = [word for word, taken in zip(words, used, strict=True) if not taken and word not in _FILLERS]

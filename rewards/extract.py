@@ -14,8 +14,11 @@ READ_CHARACTERS: Final = 2_000
 
 _SHORT: Final = 6  # words of a line that may be an answer by itself
 
-_THINKING: Final = re.compile(r"\A\s*(?:<think(?:ing)?>)?(?:(?!</think).)*</think(?:ing)?>", re.DOTALL | re.IGNORECASE)
-_TAGS: Final = re.compile(r"<answer>(.*?)</answer>", re.DOTALL | re.IGNORECASE)
+_THOUGHT: Final = re.compile(r"</think(?:ing)?>", re.IGNORECASE)
+_OPENED: Final = re.compile(r"<answer>", re.IGNORECASE)
+_CLOSED: Final = re.compile(r"</answer>", re.IGNORECASE)
+_STRUCK: Final = re.compile(r"~~[^~]*~~")
+_BRACE: Final = re.compile(r"[{}]")
 _HASHES: Final = re.compile(r"^[ \t]*####[ \t]*(\S[^\n]*)$", re.MULTILINE)
 _LABEL: Final = re.compile(
     r"(?:^|(?<=[.!?;:,] )|(?<=[*_]))(?:(?:so|thus|hence|therefore|then|and),? )?"
@@ -39,13 +42,15 @@ class Extracted(NamedTuple):
 
 
 def extract(response: str) -> Extracted:
-    """Return the final answer of a response.
+    """Return the final answer of a response, without what it strikes out (`~~...~~`).
 
     The first way of marking that the response uses counts: `\\boxed{...}`, `<answer>...</answer>`, `#### ...`,
     "Answer: ..." or "the answer is ...". Of several answers that are marked alike the last is the text. A response
     without any is its own answer; of a long one, the last line, with short ones before it.
     """
     text = without_thinking(response)
+    if "~~" in text:
+        text = _STRUCK.sub(" ", text)
     for sign, read in _MARKS:
         if sign not in text:
             continue
@@ -71,9 +76,8 @@ def _last_lines(text: str) -> str:
 
 def without_thinking(response: str) -> str:
     """Return what follows the reasoning of a model that marks it with <think>."""
-    if "</think" not in response:
-        return response
-    return _THINKING.sub("", response, count=1)
+    end = _THOUGHT.search(response) if "</" in response else None
+    return response[end.end() :] if end else response
 
 
 def _boxed(text: str) -> list[str]:
@@ -81,14 +85,21 @@ def _boxed(text: str) -> list[str]:
     found = []
     start = text.find("\\boxed{")
     while start != -1:
-        depth, place = 1, start + 7
-        while place < len(text) and depth:
-            depth += {"{": 1, "}": -1}.get(text[place], 0)
-            place += 1
-        if not depth:
-            found.append(text[start + 7 : place - 1])
-        start = text.find("\\boxed{", place)
+        depth, end = 1, len(text)
+        for brace in _BRACE.finditer(text, start + 7):
+            depth += 1 if brace[0] == "{" else -1
+            if not depth:
+                end = brace.start()
+                found.append(text[start + 7 : end])
+                break
+        start = text.find("\\boxed{", end)
     return found
+
+
+def _tagged(text: str) -> list[str]:
+    """Return what stands between `<answer>` and `</answer>`; of several openings the last before its end counts."""
+    opened = [_OPENED.split(part) for part in _CLOSED.split(text)[:-1]]
+    return [parts[-1] for parts in opened if len(parts) > 1]
 
 
 def _labelled(text: str) -> list[str]:
@@ -101,7 +112,7 @@ def _labelled(text: str) -> list[str]:
 
 _MARKS: Final[tuple[tuple[str, Callable[[str], list[str]]], ...]] = (
     ("\\boxed{", _boxed),
-    ("</", _TAGS.findall),
+    ("</", _tagged),
     ("####", _HASHES.findall),
     ("nswer", _labelled),
     ("NSWER", _labelled),

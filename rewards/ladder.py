@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import Final, NamedTuple
 
 from rewards import typed
+from rewards.choices import boolean, choice
 from rewards.expressions import expression
 from rewards.extract import MAX_CHARACTERS, READ_CHARACTERS, bare, extract, without_thinking
 from rewards.guards import to_the_grader
@@ -35,8 +36,8 @@ _RULES: Final[dict[str, typed.Rule]] = {
     "date": typed.date,
     "name": typed.name,
     "phrase": typed.phrase,
-    "boolean": typed.boolean,
-    "choice": typed.choice,
+    "boolean": boolean,
+    "choice": choice,
     "expression": expression,
 }
 
@@ -44,9 +45,9 @@ _RULES: Final[dict[str, typed.Rule]] = {
 def score(
     question: str,
     ground_truth: str,
-    response: str,
+    response: str | None,
     answer_type: str,
-    aliases: Sequence[str] = (),
+    aliases: Iterable[str] | None = (),
     judge: Judge | None = None,
 ) -> Verdict:
     """Score a response to a question.
@@ -54,9 +55,9 @@ def score(
     Args:
       question: the question.
       ground_truth: the answer.
-      response: all that the policy wrote.
+      response: all that the policy wrote; None, as trainers give for a rollout that failed, is an empty one.
       answer_type: number, date, name, phrase, boolean, choice or expression; which rule decides.
-      aliases: other ways to say the answer.
+      aliases: other ways to say the answer; None, as tables give for no list, is none.
       judge: a model, asked only where the rules say neither yes nor no (`rewards.judging`).
 
     Returns:
@@ -64,24 +65,27 @@ def score(
 
     Raises:
       ValueError: the answer type is none of these, or the ground truth is empty.
+      TypeError: what should be text is not, or the aliases are one text and no list of them.
     """
+    if not (isinstance(question, str) and isinstance(ground_truth, str) and isinstance(answer_type, str)):
+        raise _no_text(question=question, ground_truth=ground_truth, answer_type=answer_type)
     if answer_type not in _RULES:
         raise ValueError(f"answer_type is {answer_type!r}; use one of {', '.join(_RULES)}")
     if not ground_truth.strip():
         raise ValueError("ground_truth is empty: such a pair has no right answer, drop it")
-    answer = without_thinking(response).strip()
+    others = _checked(aliases)
+    answer = without_thinking(_text_of(response)).strip()
     if len(answer) > MAX_CHARACTERS:
         return Verdict(0.0, "too_long", "")
     extracted = extract(answer)
     text = extracted.text
     if len(text) > READ_CHARACTERS:
         return Verdict(0.0, "too_long", "")
-    references = (ground_truth, *filter(str.strip, aliases))
+    references = (ground_truth, *others)
     if any(_same(other, answer_type) != _same(text, answer_type) for other in extracted.others):
         return Verdict(0.0, "several_answers", text)
-    if len(text) <= max(map(len, references)) + _SPREAD and _same(text, answer_type) in {
-        _same(bare(reference), answer_type) for reference in references
-    }:
+    longest, known = _known(references, answer_type)
+    if len(text) <= longest + _SPREAD and _same(text, answer_type) in known:
         return Verdict(1.0, "alias", text)
     text, said = _without_question(text, question)
     if said:
@@ -96,7 +100,34 @@ def score(
     return Verdict(0.0, "judge" if judge is not None else "none", text)
 
 
+def _no_text(**values: object) -> TypeError:
+    name, value = next((name, value) for name, value in values.items() if not isinstance(value, str))
+    return TypeError(f"{name} is {value!r}, of type {type(value).__name__}; use a str")
+
+
+def _checked(aliases: Iterable[str] | None) -> list[str]:
+    if isinstance(aliases, (str, bytes)):
+        raise TypeError(f"aliases is the text {aliases!r}; use a list: [{aliases!r}]")
+    found = list(aliases) if aliases is not None else []
+    alien = [alias for alias in found if not isinstance(alias, str)]
+    if alien:
+        raise TypeError(f"aliases has {alien[0]!r}, of type {type(alien[0]).__name__}; use str only")
+    return list(filter(str.strip, found))
+
+
+def _text_of(response: str | None) -> str:
+    if response is not None and not isinstance(response, str):
+        raise TypeError(f"response is of type {type(response).__name__}; use a str, of a chat message its content")
+    return response or ""
+
+
 _SPREAD: Final = 20  # characters that an answer may have beyond those of a reference, and still be the same
+
+
+@functools.lru_cache(maxsize=16384)
+def _known(references: tuple[str, ...], answer_type: str) -> tuple[int, frozenset[str]]:
+    """Return the length of the longest reference, and all of them as answers are compared."""
+    return max(map(len, references)), frozenset(_same(bare(reference), answer_type) for reference in references)
 
 
 @functools.lru_cache(maxsize=16384)

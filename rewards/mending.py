@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Final
 
+from rewards.stems import stem
 from rewards.text import fold, words
 
 _NOTES: Final = re.compile(
@@ -26,8 +27,12 @@ _GLUED: Final = 5  # letters of a reference that is looked for inside of a longe
 _NO_WORD: Final = re.compile(r"[^0-9a-z]+")
 
 
-def glued(references: Sequence[str], text: str) -> bool:
-    """Return whether a text that lost its emphasis has a reference written onto function words ("byHugo Weavingin")."""
+def glued(references: Sequence[str], text: str, asked: Collection[str]) -> bool:
+    """Return whether a text that lost its emphasis has a reference written onto function words ("byHugo Weavingin").
+
+    Behind it a word of the question (`asked`, stems) may stand too, and where words stand on both sides of a name of
+    several, any word may.
+    """
     plain = f" {_NO_WORD.sub(' ', fold(text).lower())} "
     for reference in references:
         wanted = " ".join(words(reference))
@@ -37,7 +42,9 @@ def glued(references: Sequence[str], text: str) -> bool:
         while start != -1:
             end = start + len(wanted)
             head, tail = plain[plain.rfind(" ", 0, start) + 1 : start], plain[end : plain.find(" ", end)]
-            if head in _HEADS and tail in _TAILS:
+            if head in _HEADS and (
+                tail in _TAILS or stem(tail) in asked or (head and " " in wanted and tail.isalpha())
+            ):
                 return True
             start = plain.find(wanted, start + 1)
     return False

@@ -81,10 +81,36 @@ def name_of(text: str) -> Name | None:
     return Name(tuple(parts[:-1]), parts[-1])
 
 
+_FAMILIAR: Final = """
+william bill billy will willy; robert bob bobby rob robbie bert; richard dick rick ricky rich;
+james jim jimmy jamie; john jack johnny jon; edward ed eddie ted teddy ned; theodore ted teddy theo;
+thomas tom tommy; anthony tony; michael mike mickey mick; charles charlie chuck; henry harry hank;
+harold harry hal; lawrence larry; laurence larry; joseph joe joey; gerald gerry jerry; jerome jerry;
+stephen steve steven stevie; david dave; nicholas nick nicky; andrew andy drew; alexander alex sandy alec;
+samuel sam sammy; daniel dan danny; donald don donny; ronald ron ronnie; kenneth ken kenny; gregory greg;
+philip phil phillip; peter pete; patrick pat paddy; frederick fred freddy freddie; francis frank frankie;
+benjamin ben benny; matthew matt; timothy tim; christopher chris kit; albert al bert; alfred alf fred;
+arthur art; walter walt; leonard len lenny leo; raymond ray; vincent vince;
+elizabeth liz lizzie beth betty eliza bess libby; katherine kate kathy katie kitty;
+catherine kate cathy katie cat; margaret maggie meg peggy; mary molly polly; susan sue susie; rebecca becky;
+deborah debbie deb; jennifer jenny jen; jessica jess jessie; patricia pat patty tricia; barbara barb babs;
+dorothy dot dolly; victoria vicky; christina chris tina; alexandra alex sandra; eleanor ellie nell nora;
+helen nell ellen; abigail abby; amanda mandy; samantha sam; pamela pam; cynthia cindy; frances fran fanny;
+josephine jo josie; joanne jo; anne annie nancy ann
+"""
+_FORMS: Final[dict[str, frozenset[str]]] = {}
+for _group in _FAMILIAR.split(";"):
+    for _form in _group.split():
+        _FORMS[_form] = _FORMS.get(_form, frozenset()) | {_group.split()[0]}
+_NO_FORMS: Final[frozenset[str]] = frozenset()
+
+
 def same_given(one: str, other: str) -> bool:
-    """Return whether two given names may be one: the same, an initial and its name, "Steve" and "Steven"."""
+    """Return whether two given names may be one: the same, an initial and its name, a form of it ("Bill")."""
     short, long = sorted((one, other), key=len)
-    return (long.startswith(short) and len(short) != 2) or short == long
+    if long.startswith(short) and (len(short) != 2 or short[1] in "aeiouy"):
+        return True
+    return not _FORMS.get(one, _NO_FORMS).isdisjoint(_FORMS.get(other, _NO_FORMS))
 
 
 def spans_of(name: Name, text: Sequence[str]) -> list[tuple[int, int]]:

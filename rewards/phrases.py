@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import functools
-import re
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Sequence
 from fractions import Fraction
 from typing import Any, Final, Generic, TypeVar
 
 from rewards.dates import Date, dates, only_dates
-from rewards.names import REGION, Name, name_of, spans_of, titled
+from rewards.names import Name, name_of, spans_of, titled
 from rewards.quantities import PLAIN, Quantity, counted, quantities, readable
-from rewards.text import ARTICLES, FUNCTION_WORDS, content, fold, stem, words, words_of
+from rewards.stems import root, stem
+from rewards.text import content, fold, words, words_of
+from rewards.variants import variants
 
 _T = TypeVar("_T")
 
@@ -75,8 +76,14 @@ class Reference(_Words):
 
     @once
     def proper(self) -> bool:
-        """Whether it has a capital, so that each of its words counts."""
-        return self.text != self.text.lower()
+        """Whether it is a name, so that each of its words counts: it has a capital that begins no sentence."""
+        _, _, rest = self.text.partition(" ")
+        return (rest or self.text) != (rest or self.text).lower()
+
+    @once
+    def beginnings(self) -> list[str]:
+        """What the `joined` stems of a text have one of, where that has one of its words or its kin."""
+        return [f" {root(word)}" for word in self.content]
 
     @once
     def compound(self) -> str:
@@ -97,6 +104,11 @@ class Text(_Words):
     @once
     def known(self) -> frozenset[str]:
         return frozenset(self.stems)
+
+    @once
+    def roots(self) -> frozenset[str]:
+        """The roots of its stems."""
+        return frozenset(map(root, self.stems))
 
     @once
     def compounds(self) -> frozenset[str]:
@@ -121,19 +133,11 @@ class Text(_Words):
         return [found.quantity for found in quantities(readable(self.text))]
 
 
-_COUNTRIES: Final = (
-    ("United Kingdom", "Great Britain", "Britain", "UK"),
-    ("United States", "United States of America", "USA", "America"),
-)
-_ARTICLE: Final = re.compile(r"^[Tt]he ")
-_BRACKETS: Final = re.compile(r"\s*[(\[][^()\[\]]*[)\]]")
-
-
 @functools.lru_cache(maxsize=16384)
 def prepare(reference: str) -> tuple[Reference, ...]:
     """Return a reference and its variants; none when it has no word."""
-    variants = dict.fromkeys(_variants(reference))
-    return tuple(Reference(variant, found) for variant in variants if (found := words_of(variant)))
+    found = dict.fromkeys(variants(reference))
+    return tuple(Reference(variant, said) for variant in found if (said := words_of(variant)))
 
 
 @functools.lru_cache(maxsize=16384)
@@ -142,42 +146,8 @@ def prepare_all(references: tuple[str, ...]) -> tuple[Reference, ...]:
     return tuple(prepared for reference in references for prepared in prepare(reference))
 
 
-def _variants(reference: str) -> Iterator[str]:
-    """Yield a reference, itself without what stands in brackets, without titles before a name."""
-    yield reference
-    short = _BRACKETS.sub("", reference).strip() if "(" in reference or "[" in reference else reference
-    if short:
-        yield short
-    if "," in reference:
-        place = REGION.sub("", reference).strip(" .")
-        if place and place != reference:
-            yield place
-    for names in _COUNTRIES:
-        if _ARTICLE.sub("", reference) in names:
-            yield from names
-    parts = fold(short or reference).split()
-    tail = len(parts)
-    while tail and parts[tail - 1][0].isupper():
-        tail -= 1
-    before = [part.lower() for part in parts[:tail]]
-    if 0 < tail < len(parts) and before[-1] not in _SMALL_WORDS and not _tells(before):
-        yield " ".join(parts[tail:])
-
-
-def _tells(before: Sequence[str]) -> bool:
-    return any(part in _TELLING or part.startswith(_DIRECTIONS) or not part.isalpha() for part in before)
-
-
-_SMALL_WORDS: Final = FUNCTION_WORDS | ARTICLES
-_DIRECTIONS: Final = ("north", "south", "east", "west", "non", "anti", "un")
-_TELLING: Final = frozenset(
-    "of central early late mid first last end beginning before after former not no against and or upper lower ancient "
-    "modern medieval greater son daughter wife husband mother father brother sister".split()
-)
-"""What tells one thing from another before a name, where other words describe it: "the British band Argent"."""
-
-
-_LOOSE: Final = 6  # words that may stand between those of a reference
+_LOOSE: Final = 12  # words that may stand between those of a reference: half a sentence
+_LOOSE_NAME: Final = 0  # between those of a name: "Smith, John"
 _SHORT: Final = 6  # words of a response that gives nothing but an answer
 
 
@@ -214,11 +184,13 @@ def find(references: Sequence[Reference], text: Text, asked: Collection[str] = (
       text: the response.
       asked: the stems of the question.
     """
+    spoken = text.spoken
     for reference in references:
-        if reference.spoken in text.spoken and not _misread(reference, references, text):
+        if reference.spoken in spoken and not _misread(reference, references, text):
             return "words"
+    joined = text.joined
     for reference in references:
-        if reference.joined in text.joined and not _misread(reference, references, text):
+        if reference.joined in joined and not _misread(reference, references, text):
             return "words"
     for reference in references:
         if reference.dates:
@@ -260,14 +232,22 @@ def _more_precisely_wrong(references: Sequence[Reference], text: Text) -> bool:
 
 def _content_tier(reference: Reference, text: Text, asked: Collection[str]) -> str | None:
     if len(reference.stems) == 1:
-        return None  # a word is there or not
+        return "content" if reference.stems[0].isalpha() and _akin(reference.stems, text) else None
     telling = reference.content.difference(asked)
-    shared = telling & text.known
-    if not shared:
+    for beginning in reference.beginnings:
+        if beginning in text.joined:
+            break
+    else:
         return None
+    loose = _LOOSE if reference.name is None else _LOOSE_NAME
+    shared = telling & text.known
     missing = telling - shared
     if not missing:
-        return "content" if _together(shared, text.stems) else None
+        return "content" if _together(shared, text.stems, loose) else None
+    if _akin(telling, text):
+        return "content" if _together(set(map(root, telling)), list(map(root, text.stems)), loose) else None
+    if not shared:
+        return None
     if len(text.words) <= _SHORT and text.content <= reference.content:
         return "part" if _names_it(reference, text) and _CONTRASTS.isdisjoint(missing) else None
     if (
@@ -277,7 +257,13 @@ def _content_tier(reference: Reference, text: Text, asked: Collection[str]) -> s
     ):
         return None
     enough = len(telling) >= 3 and len(shared) >= (_SHARE if len(telling) == 3 else _SHARE_OF_MANY) * len(telling)
-    return "most" if enough and _together(shared, text.stems) else None
+    return "most" if enough and _together(shared, text.stems, _LOOSE) else None
+
+
+def _akin(wanted: Collection[str], text: Text) -> bool:
+    """Return whether a text has all the wanted stems, or words of the same root."""
+    roots = list(map(root, wanted))
+    return all(f" {one}" in text.joined for one in roots) and text.roots.issuperset(roots)
 
 
 def _names_it(reference: Reference, text: Text) -> bool:
@@ -287,13 +273,13 @@ def _names_it(reference: Reference, text: Text) -> bool:
     return not reference.proper and text.stems[-1] == reference.stems[-1] and not reference.stems[-1][0].isdigit()
 
 
-def _together(wanted: Collection[str], stems: Sequence[str]) -> bool:
-    """Return whether some stretch of a text has all of the wanted words, and at most `_LOOSE` others."""
+def _together(wanted: Collection[str], stems: Sequence[str], loose: int) -> bool:
+    """Return whether some stretch of a text has all of the wanted words, and at most `loose` others."""
     places = [(place, word) for place, word in enumerate(stems) if word in wanted]
     for index, (start, _) in enumerate(places):
         seen: set[str] = set()
         for place, word in places[index:]:
-            if place - start >= len(wanted) + _LOOSE:
+            if place - start >= len(wanted) + loose:
                 break
             seen.add(word)
         if len(seen) == len(wanted):

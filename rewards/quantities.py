@@ -8,7 +8,7 @@ import re
 from fractions import Fraction
 from typing import Final, NamedTuple
 
-from rewards.text import CARDINALS, SCALES, fold, words
+from rewards.text import CARDINALS, SCALES, fold, words_of
 
 _UNITS: Final = """
 length 0.001 mm millimeter millimeters millimetre millimetres
@@ -112,9 +112,9 @@ _SPELLED: Final = re.compile(
 )
 _RANGE: Final = re.compile(r"\s*(?:-|to|and|through|until)\s*$")
 _ABOUT: Final = re.compile(
-    r"^\W*(?:(?:about|around|approximately|approx\.?|roughly|nearly|almost|some|circa|exactly|just|over|under"
+    r"^\W*(?:(?:about|around|approximately|approx|roughly|nearly|almost|some|circa|exactly|just|over|under"
     r"|up to|between"
-    r"|from|at least|at most|more than|less than|the|an?|~|\u2248)\s*)*$"
+    r"|from|at least|at most|more than|less than|the|an?)\b\W*)*$"
 )
 
 
@@ -141,9 +141,9 @@ class Quantity(NamedTuple):
         A fraction that no decimal gives exactly ("1/3") takes the decimal's precision, three digits at least. A unit
         may be left out on one side when the question names it.
         """
-        if (self.kind, self.size) == PLAIN and (other.kind, other.size) != PLAIN and names_unit(question, other.kind):
+        if (self.kind, self.size) == PLAIN and (other.kind, other.size) != PLAIN and names_unit(question, other):
             other = other.bare()
-        elif (other.kind, other.size) == PLAIN and (self.kind, self.size) != PLAIN and names_unit(question, self.kind):
+        elif (other.kind, other.size) == PLAIN and (self.kind, self.size) != PLAIN and names_unit(question, self):
             return self.bare().is_(other)
         slack = other.slack if _endless(self) else self.slack
         return self.kind == other.kind and all(
@@ -174,11 +174,15 @@ class Found(NamedTuple):
 def readable(text: str) -> str:
     """Return a text as numbers are looked for in it: folded, small letters, spelled numbers in digits."""
     lower = fold(text).lower().replace("{,}", ",").replace("\\$", "$").replace("\\,", " ")
-    return _SPELLED.sub(lambda match: "".join(words(match[0])) if _one_number(match[0]) else match[0], lower)
+    return _SPELLED.sub(_in_digits, lower)
 
 
-def _one_number(text: str) -> bool:
-    return len(words(text)) == 1
+def _in_digits(match: re.Match[str]) -> str:
+    said = words_of(match[0]) if len(match[0]) < _SPELLED_LENGTH else ()
+    return said[0] if len(said) == 1 else match[0]
+
+
+_SPELLED_LENGTH: Final = 150  # characters of a number in words, at most
 
 
 def quantities(text: str, most: int = MOST) -> list[Found]:
@@ -204,23 +208,32 @@ def _quantity(match: re.Match[str], text: str) -> Found | None:
         return None
     if abs(int(power)) > _LARGEST or abs(int(raised)) * len(digits) > _LARGEST:
         return None
-    value = Fraction(digits) / int(under)
+    value = Fraction(digits)
+    if under != "1":
+        value /= int(under)
     if int(raised) != 1:
         if not value:
             return None
         value **= int(raised)
     decimals = len(digits.partition(".")[2])
     rounded = decimals and len(digits.replace(".", "").lstrip("0")) >= _TELLING
-    step = Fraction(1, 2 * 10**decimals) if rounded else Fraction(0)
-    factor = Fraction(10) ** int(power)
+    factor = Fraction(10) ** int(power) if power != "0" else Fraction(1)
     tail = _TAIL.match(text, match.end())
     end = match.end()
     if tail and tail["scale"]:
         factor *= SCALES[tail["scale"].lower()]
         end = tail.end()
     (kind, size), end = _unit_at(match, text, end)
-    value *= (-1 if match["sign"] == "-" else 1) * factor * size
-    return Found(Quantity(value, value, kind, size, step * factor * size), match.start(), end)
+    if size != 1:
+        factor *= size
+    if factor != 1:
+        value *= factor
+    slack = factor / (2 * 10**decimals) if rounded else _NOTHING
+    value = -value if match["sign"] == "-" else value
+    return Found(Quantity(value, value, kind, size, slack), match.start(), end)
+
+
+_NOTHING: Final = Fraction(0)
 
 
 def _unit_at(match: re.Match[str], text: str, end: int) -> tuple[tuple[str, Fraction], int]:
@@ -279,8 +292,17 @@ def _split(text: str) -> tuple[Quantity | None, str]:
     return found[0].quantity, lower[found[0].end :].strip(" .,;:!?)*")
 
 
-def names_unit(text: str, kind: str) -> bool:
-    """Return whether a text, such as a question, names a unit of a kind; for plain numbers, per cent."""
-    return any(
-        _UNIT.get(word, ("",))[0] == kind for word in re.findall(r"[a-z/]+|[%$\u20ac\u00a3\u00b0]", fold(text).lower())
-    )
+def names_unit(text: str, quantity: Quantity) -> bool:
+    """Return whether a text, such as a question, names a unit of a quantity's kind; for years, an age."""
+    kinds = _kinds(text)
+    return quantity.kind in kinds or ((quantity.kind, quantity.size) == _YEAR and _AGE in kinds)
+
+
+_AGE: Final = "age"
+_YEAR: Final = _UNIT["year"]
+
+
+@functools.lru_cache(maxsize=16384)
+def _kinds(text: str) -> frozenset[str]:
+    said = re.findall(r"[a-z/]+|[%$\u20ac\u00a3\u00b0]", fold(text).lower())
+    return frozenset(_AGE if word in ("age", "old") else _UNIT.get(word, ("",))[0] for word in said)

@@ -11,18 +11,25 @@ import functools
 import re
 import unicodedata
 from collections.abc import Sequence
+from fractions import Fraction
 from typing import Final
+
+from rewards.stems import stem
 
 _PLAIN: Final = {
     "\u00df": "ss", "\u00e6": "ae", "\u00c6": "AE", "\u0153": "oe", "\u0152": "OE", "\u00f8": "o", "\u00d8": "O",
     "\u0142": "l", "\u0141": "L", "\u0111": "d", "\u0110": "D", "\u00f0": "d", "\u00de": "Th", "\u00fe": "th",
     "\u0131": "i", "\u2032": "'", "\u2018": "'", "\u2019": "'", "\u02bc": "'", "\u201c": '"', "\u201d": '"',
     "\u2010": "-", "\u2011": "-", "\u2012": "-", "\u2013": "-", "\u2014": "-", "\u2015": "-", "\u2212": "-",
+    "\u3001": ",", "\uff0c": ",", "\uff1b": ";", "\u3002": ".",
     "\u00d7": "x", "\u00bd": " 1/2", "\u00bc": " 1/4", "\u00be": " 3/4", "\u00ba": "\u00b0",
-    "\u2070": "^0", "\u00b9": "^1", "\u00b2": "^2", "\u00b3": "^3", "\u2074": "^4", "\u2075": "^5", "\u2076": "^6",
-    "\u2077": "^7", "\u2078": "^8", "\u2079": "^9",
 }  # fmt: skip
-"""Letters that Unicode does not decompose, powers, and typography that says nothing."""
+"""Letters that Unicode does not decompose, and typography that says nothing."""
+
+_RAISED: Final = re.compile("([\u2070\u00b9\u00b2\u00b3\u2074-\u2079\u207a\u207b]+)([0-9]?)")
+_LOWERED: Final = str.maketrans(
+    "\u2070\u00b9\u00b2\u00b3\u2074\u2075\u2076\u2077\u2078\u2079\u207a\u207b", "0123456789+-"
+)
 
 
 class _Folds(dict[int, str]):
@@ -47,15 +54,21 @@ def fold(text: str) -> str:
     """Return a text without the accents of its Latin letters, with quotes, dashes and spaces in ASCII; case stays."""
     if text.isascii():
         return text
-    return unicodedata.normalize("NFC", text).translate(_FOLDS)
+    plain = unicodedata.normalize("NFC", text).translate(_FOLDS)
+    return plain if plain.isascii() else _RAISED.sub(_power, plain)
+
+
+def _power(match: re.Match[str]) -> str:
+    """Write a power on the line: "10\u00b2\u00b3" as "10^23". A raised digit before a plain one stays apart from it."""
+    return f"^{match[1].translate(_LOWERED)}{' ' * bool(match[2])}{match[2]}"
 
 
 # A number has its separators and the ending that makes it an ordinal or a decade; letters with a full stop each are one
 # word ("U.S.", "J. K."); a word has the marks that are written onto it (Devanagari's vowels are marks).
 _NUMBER: Final = r"\d+(?:[.,:]\d+)*(?:(?:st|nd|rd|th|(?<=0)s)(?![^\W_]))?"
 _WORD: Final = re.compile(
-    rf"[^\W\d_]{{2,}}(?:(?=[^\x00-\x7f])[^\w\s]+[^\W\d_]*)*|{_NUMBER}|(?:[^\W\d_]\. ?(?![^\W\d_]{{2}})){{2,}}"
-    r"|[^\W\d_](?:(?=[^\x00-\x7f])[^\w\s]+[^\W\d_]*)*"
+    rf"[^\W\d_]{{2,}}(?:[^\w\s\x00-\x7f]+[^\W\d_]*)*|{_NUMBER}|(?:[^\W\d_]\. ?(?![^\W\d_]{{2}})){{2,}}"
+    r"|[^\W\d_](?:[^\w\s\x00-\x7f]+[^\W\d_]*)*"
 )
 _ASCII_WORD: Final = re.compile(rf"[a-z]{{2,}}|{_NUMBER}|(?:[a-z]\. ?(?![a-z]{{2}})){{2,}}|[a-z]")
 _SIGNED: Final = re.compile(r"(?<=[^\W\d_])(\+\+?|#)(?![\w+#])")
@@ -91,6 +104,7 @@ _SAME: Final = {
     "jan": "january", "feb": "february", "mar": "march", "apr": "april", "jun": "june", "jul": "july", "aug": "august",
     "sep": "september", "sept": "september", "oct": "october", "nov": "november", "dec": "december",
     "st": "saint", "mt": "mount", "ft": "fort", "dr": "doctor", "bce": "bc", "ce": "ad", "colour": "color",
+    **{word[:-1] + "ies": f"19{10 * value}s" for value, word in enumerate(TENS, 2)},
     "beneath": "below", "under": "below", "underneath": "below",
 
 }  # fmt: skip
@@ -121,9 +135,7 @@ def words(text: str) -> list[str]:
     found: list[str] = (_ASCII_WORD if plain.isascii() else _WORD).findall(plain)
     if not _NUMBERED.isdisjoint(found):
         found = _spelled([word for word in found if word not in ARTICLES])
-    # Most words stay what they are: not worth a call.
-    plain_words = [word if word not in _PLAIN_WORDS and word.isalpha() else _canonical(word) for word in found]
-    return list(filter(None, plain_words))
+    return list(filter(None, map(_CANONICAL.__getitem__, found)))
 
 
 def _spelled_sign(match: re.Match[str]) -> str:
@@ -131,9 +143,21 @@ def _spelled_sign(match: re.Match[str]) -> str:
     return match[1].replace("+", "plus").replace("#", "sharp")
 
 
-@functools.lru_cache(maxsize=65536)
+class _Canonical(dict[str, str]):
+    """Words as they are compared, an article as nothing, each found once: a look-up is quicker than a call."""
+
+    def __missing__(self, word: str) -> str:
+        if len(self) >= _KEPT:
+            self.clear()
+        canonical = self[word] = _canonical(word)
+        return canonical
+
+
+_KEPT: Final = 65_536
+_CANONICAL: Final = _Canonical()
+
+
 def _canonical(word: str) -> str:
-    """Return a word as it is compared, an article as nothing."""
     known = _PLAIN_WORDS.get(word)
     if known is not None:
         return known
@@ -146,7 +170,9 @@ def _canonical(word: str) -> str:
 
 
 def _digits(word: str) -> str:
-    if word[-1].isalpha() and word[-1] != "s":
+    if word[-1].isalpha():
+        if word[-1] == "s":
+            return f"19{word}" if len(word) == 3 else word  # "the 90s"
         word = word[:-2]
     if "," in word and _GROUPS.fullmatch(word):
         word = word.replace(",", "")
@@ -184,25 +210,24 @@ def _number_at(plain: Sequence[str], start: int) -> tuple[int, str]:
 
     "two hundred and fifty", "twenty first", "1.5 million"; "one of them" is no number.
     """
-    total, current, place = 0.0, -1.0, start
-    last = 10.0**13
+    total: Fraction | int = 0
+    current: Fraction | int = -1
+    place = start
+    last = 10**13
     while place < len(plain):
         word = plain[place]
         if word in CARDINALS and (current < 0 or _fits(current, CARDINALS[word])):
             current = max(current, 0) + CARDINALS[word]
         elif word in _ORDINALS and (current < 0 or _fits(current, _ORDINALS[word])):
             return place + 1, _shown(total + max(current, 0) + _ORDINALS[word])
-        elif word in SCALES and (current > 0 or place == start) and SCALES[word] < last:
-            current = max(current, 1)
-            if word == "hundred":
-                current *= 100
-            else:
-                total, current, last = total + current * SCALES[word], -1, SCALES[word]
+        elif word == "hundred" and (0 < current < 100 or place == start):
+            current = 100 * max(current, 1)
+        elif word != "hundred" and word in SCALES and (current > 0 or place == start) and SCALES[word] < last:
+            total, current, last = total + (current if current > 0 else 1) * SCALES[word], -1, SCALES[word]
         elif place == start and word[0].isdigit() and place + 1 < len(plain) and plain[place + 1] in SCALES:
-            try:
-                current = float(word)
-            except ValueError:
+            if not _PLAIN_NUMBER.fullmatch(word):
                 break
+            current = Fraction(word)
         elif not (word == "and" and place > start and place + 1 < len(plain) and _goes_on(plain, place, current)):
             break
         place += 1
@@ -213,45 +238,23 @@ def _number_at(plain: Sequence[str], start: int) -> tuple[int, str]:
     return place, _shown(total + max(current, 0))
 
 
-def _fits(current: float, value: int) -> bool:
+_PLAIN_NUMBER: Final = re.compile(r"[0-9]{1,15}(?:\.[0-9]{1,15})?")
+
+
+def _fits(current: Fraction | int, value: int) -> bool:
     """Return whether a cardinal goes on with the number before it: "twenty" with "one", "two hundred" with "fifty"."""
     if current % 100 == 0 and current > 0:
         return value > 0
     return current % 10 == 0 and current % 100 >= 20 and 0 < value < 10
 
 
-def _goes_on(plain: Sequence[str], place: int, current: float) -> bool:
+def _goes_on(plain: Sequence[str], place: int, current: Fraction | int) -> bool:
     hundreds = current > 0 and current % 100 == 0
     return plain[place - 1] in SCALES and (hundreds or current < 0) and plain[place + 1] in CARDINALS
 
 
-def _shown(value: float) -> str:
-    return str(int(value)) if value == int(value) else repr(value)
-
-
-@functools.lru_cache(maxsize=65536)
-def stem(word: str) -> str:
-    """Return a word without the endings of English plurals and verbs. A number, a short word and a name in -us stay."""
-    if len(word) < 4 or word[0].isdigit():
-        return word
-    for ending, rest in _ENDINGS.get(word[-1], ()):
-        if word.endswith(ending) and len(word) - len(ending) + len(rest) >= 3:
-            word = word[: len(word) - len(ending)] + rest
-            if not rest and len(word) > 3 and word[-1] == word[-2] and word[-1] not in "aeiouls":
-                word = word[:-1]  # "stopped"
-            break
-    return word[:-1] if len(word) > 3 and word[-1] == "e" else word
-
-
-_ENDINGS_IN_ORDER: Final = (
-    ("sses", "ss"), ("ies", "y"), ("ied", "y"), ("ie", "y"), ("ss", "ss"), ("us", "us"), ("is", "is"), ("ches", "ch"),
-    ("shes", "sh"), ("xes", "x"), ("s", ""), ("ing", ""), ("ation", "at"), ("ical", "ic"), ("ism", ""),
-    ("eed", "eed"), ("ed", ""),
-)  # fmt: skip
-_ENDINGS: Final = {
-    last: tuple((ending, rest) for ending, rest in _ENDINGS_IN_ORDER if ending[-1] == last)
-    for last in {ending[-1] for ending, _ in _ENDINGS_IN_ORDER}
-}
+def _shown(value: Fraction | int) -> str:
+    return str(value) if value.denominator == 1 else repr(float(value))
 
 
 @functools.lru_cache(maxsize=16384)
@@ -281,6 +284,9 @@ def stems_of_part(part: str) -> tuple[str, ...]:
     return stems_of(part)
 
 
+_SAYING_LITTLE: Final = FUNCTION_WORDS.union(map(stem, FUNCTION_WORDS))
+
+
 def content(stems: Sequence[str]) -> list[str]:
     """Return the words that carry an answer's content, or all of them where it has none."""
-    return [word for word in stems if word not in FUNCTION_WORDS] or list(stems)
+    return [word for word in stems if word not in _SAYING_LITTLE] or list(stems)

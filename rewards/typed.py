@@ -7,11 +7,15 @@ import re
 from collections.abc import Callable, Collection, Sequence
 from typing import Final, NamedTuple
 
-from rewards.guards import affirmed, contradicts, denies, may_deny, may_take_back, not_taken_back
+from rewards.dates import only_dates
+from rewards.guards import affirmed, denies, may_deny, may_take_back, not_taken_back
 from rewards.mending import glued, mended
+from rewards.options import has, options
 from rewards.phrases import Reference, Text, find, may_hide, prepare_all
 from rewards.quantities import MOST, Found, Quantity, counted, quantities, readable
-from rewards.text import fold, stem, stems_of, words
+from rewards.several import contradicts
+from rewards.stems import stem
+from rewards.text import fold, stems_of, words, words_of
 
 
 class Ruling(NamedTuple):
@@ -41,21 +45,17 @@ Rule = Callable[[Case], Ruling | None]
 
 def phrase(case: Case) -> Ruling | None:
     """Decide by words, dates, names and content (`phrases.find`), and against what is denied or one of several."""
-    return _guarded(case, "phrase")
+    return guarded(case, "phrase")
 
 
 def name(case: Case) -> Ruling | None:
     """Decide as for a phrase: a full name, one without its middle names or titles, or with initials."""
-    return _guarded(case, "name")
+    return guarded(case, "name")
 
 
 def date(case: Case) -> Ruling | None:
     """Decide by dates at the reference's precision: more of a date may be said, less not."""
-    return _guarded(case, "date")
-
-
-_OPTION: Final = re.compile(r"(?<!\w)\(?([A-H])[).:]\s+(.+?)(?=\s*[,;]?\s*(?<!\w)\(?[A-H][).:]\s|[?\n]|$)")
-_OFFERED: Final = re.compile(r"([^,;:?]+(?:, [^,;:?]+)*),? or ([^,;:?]+)", re.IGNORECASE)
+    return guarded(case, "date")
 
 
 @functools.lru_cache(maxsize=16384)
@@ -63,14 +63,14 @@ def _asked(question: str) -> frozenset[str]:
     return frozenset(stems_of(question))
 
 
-def _guarded(case: Case, tier: str) -> Ruling | None:
+def guarded(case: Case, tier: str) -> Ruling | None:
     references = prepare_all(case.references)
     if not references:
         return _symbols(case, tier)
     asked = _asked(case.question)
     said, found = _find(case, references, asked)
     if found is None:
-        return None
+        return _symbols(case, tier)
 
     def says(text: str) -> bool:
         return find(references, Text(text), asked) is not None
@@ -78,7 +78,7 @@ def _guarded(case: Case, tier: str) -> Ruling | None:
     text = said.text
     if may_deny(said.words) and not any(map(denies, case.references)):
         affirms = affirmed(text, case.question, commas=not any("," in reference for reference in case.references))
-        if affirms != text and not says(affirms) and not glued(case.references, affirms):
+        if affirms != text and not says(affirms) and not glued(case.references, affirms, asked):
             return Ruling(False, "negated")
         text = affirms
     if may_take_back(said.words):
@@ -86,9 +86,23 @@ def _guarded(case: Case, tier: str) -> Ruling | None:
         if last != text and not says(last):
             return Ruling(False, "several_answers")
         text = last
-    if contradicts(text, says, case.references, asked) or _weighs(case, text):
+    if contradicts(text, says, case.references, asked) or _weighs(case, text) or _dates_besides(references, said):
         return Ruling(False, "several_answers")
     return Ruling(True, tier if found == "words" else found)
+
+
+def _dates_besides(references: Sequence[Reference], text: Text) -> bool:
+    """Return whether a response is a list of dates with one that no reference agrees with: "1933 1936 1937"."""
+    said = only_dates(text.words)
+    known = [date for reference in references for date in reference.dates] if said else []
+    return (
+        len(said) > 1
+        and bool(known)
+        and not all(
+            any(date.includes(wanted) or wanted.includes(date) or date.agrees(wanted) for wanted in known)
+            for date in said
+        )
+    )
 
 
 def _find(case: Case, references: Sequence[Reference], asked: Collection[str]) -> tuple[Text, str | None]:
@@ -96,8 +110,10 @@ def _find(case: Case, references: Sequence[Reference], asked: Collection[str]) -
     text = Text(case.answer)
     found = find(references, text, asked)
     if found is None and may_hide(references, case.answer):
+        if glued(case.references, case.answer, asked):
+            return text, "words"
         for other in map(Text, mended(case.answer)):
-            found = find(references, other, asked) or ("words" if glued(case.references, other.text) else None)
+            found = find(references, other, asked) or ("words" if glued(case.references, other.text, asked) else None)
             if found is not None:
                 return other, found
     return text, found
@@ -105,151 +121,26 @@ def _find(case: Case, references: Sequence[Reference], asked: Collection[str]) -
 
 def _symbols(case: Case, tier: str) -> Ruling | None:
     """Decide on references without a word ("*"), which stand alone or in quotes or brackets."""
-    for reference in case.references:
-        symbol = fold(reference).strip()
-        if symbol and re.search(rf"(?<![^\s(\"'`]){re.escape(symbol)}(?![^\s)\"'`.,])", fold(case.answer)):
-            return Ruling(True, tier)
-    return None
+    wanted = {fold(reference).strip() for reference in case.references if not words_of(reference)}
+    if not wanted:
+        return None
+    said = {part.strip("()\"'`.,") for part in fold(affirmed(case.answer, case.question)).split()}
+    signs = {part for part in said if part and not any(map(str.isalnum, part))}
+    return Ruling(True, tier) if signs and signs <= wanted else None
+
+
+COMPARED: Final = re.compile(r"\b(?:before|than|while|whereas|followed by|compared (?:to|with))\b")
 
 
 def _weighs(case: Case, said: str) -> bool:
     """Return whether a response to "A or B?" names more than one of them, so that words do not tell which it means."""
     if " or " not in case.question:
         return False
-    affirms = affirmed(said)
-    named = [option for option in options(case.question) if _has(affirms, option)]
-    return len(named) > 1 and any(_has(option, reference) for option in named for reference in case.references)
-
-
-def _has(text: str, part: str) -> bool:
-    stems = " ".join(stems_of(part))
-    return bool(stems) and f" {stems} " in f" {' '.join(stems_of(text))} "
-
-
-def options(question: str) -> list[str]:
-    """Return the alternatives that a question offers, "A) ... B) ..." without their letters, or "X, Y or Z"."""
-    labelled = _OPTION.findall(question)
-    if len(labelled) > 1:
-        return [text.strip(" .,;") for _, text in labelled]
-    match = _OFFERED.search(question.rpartition(":")[2] if ":" in question else question)
-    if match is None:
-        return []
-    first, *before = str(match[1]).split(", ")
-    rest = [*before, str(match[2]).strip()]
-    if len(rest) > 1 and _WH.match(question):
-        return rest  # "Which is larger, Jupiter or Saturn?"
-    # The first runs on from the question's own words: as many words as the shortest of the others has are the option.
-    return [_last(first, min(len(part.split()) for part in rest)), *rest]
-
-
-_WH: Final = re.compile(r"(?:\w+ ){0,2}?(?:which|what|who|whom|whose|where|when|how)\b", re.IGNORECASE)
-
-
-def _last(text: str, size: int) -> str:
-    return " ".join(text.split()[-size:])
-
-
-_YES: Final = frozenset("yes true yeah yep correct affirmative right".split())
-_NO: Final = frozenset("no false nope incorrect negative wrong untrue".split())
-
-
-def boolean(case: Case) -> Ruling | None:
-    """Decide by yes, no, true or false, where a response says one of the two things and not the other."""
-    wanted, said = _polarity(case.references[0]), _polarity(case.answer)
-    if wanted is None:
-        return phrase(case)
-    if said is None:
-        return Ruling(False, "several_answers") if _both(case.answer) else None
-    return Ruling(wanted == said, "boolean")
-
-
-_UNSAID: Final = re.compile(
-    r"\b(?:yes|no|true|false)\b\W{0,3}\s(?:is|was|would be|seems)(?:n't)?\s(?:\w+ly\s)?"
-    r"(?:not|wrong|incorrect|false|untrue|the)\b|\b(?:anything|everything) (?:but|other than|except)\b"
-    r"|\b(?:cannot|can't|don't think it is) (?:be )?(?:yes|no|true|false)\b",
-    re.IGNORECASE,
-)
-"""A yes or no that is spoken about: "No is wrong"."""
-
-_FLIPPED: Final = frozenset(("not", "never", "t"))  # "t" as in "isn't"
-
-
-def _polarity(text: str) -> bool | None:
-    """Return what a text says; None when it says neither, both, or denies a yes or no ("not yes")."""
-    if _UNSAID.search(text):
-        return None
-    parts = words(text)
-    signs: list[bool] = []
-    for place, word in enumerate(parts):
-        if word not in _YES and word not in _NO:
-            continue
-        plain = word in ("yes", "no", "true", "false")
-        denied = not _FLIPPED.isdisjoint(parts[max(place - 2, 0) : place])
-        if denied and word in ("yes", "no"):
-            return None
-        # Behind the first, "right" is a direction and "no" a determiner more often than an answer.
-        if (signs and not plain) or (word == "no" and place and not _ends_clause(parts, place, text)):
-            continue
-        signs.append((word in _YES) != denied)
-    return signs[0] if len(set(signs)) == 1 else None
-
-
-def _ends_clause(parts: Sequence[str], place: int, text: str) -> bool:
-    if place + 1 == len(parts) or parts[place + 1] in ("or", "and"):
-        return True
-    return re.search(r"\bno\b\s*[.,;!?\n]", text, re.IGNORECASE) is not None
-
-
-def _both(text: str) -> bool:
-    parts = set(words(text))
-    return bool(parts & _YES) and bool(parts & _NO)
-
-
-def choice(case: Case) -> Ruling | None:
-    """Decide by the one option of the question that the response names, by its letter or its words."""
-    labelled = {letter: text.strip(" .,;") for letter, text in _OPTION.findall(case.question)}
-    wanted = {letter for text in case.references if (letter := _letter(text, labelled)) is not None}
-    if labelled and wanted:
-        said = _letter(case.answer, labelled)
-        return Ruling(said in wanted, "choice") if said is not None else _several(case, list(labelled.values()))
-    affirms = affirmed(case.answer)
-    if _joins(affirms) and not any(map(_joins, case.references)):
-        return Ruling(False, "several_answers")
-    named = [option for option in options(case.question) if _has(affirms, option)]
-    right = [option for option in named if any(_has(option, text) or _has(text, option) for text in case.references)]
-    if named and not right:
-        return Ruling(False, "choice")
-    if len(named) > len(right):
-        return Ruling(False, "several_answers")
-    return _guarded(case, "choice")
-
-
-def _joins(answer: str) -> bool:
-    """Return whether a short answer joins several: "elected or appointed"."""
-    return len(answer.split()) <= _BRIEF and re.search(r"\b(?:or|and)\b|[/\n,;]", answer) is not None
-
-
-_BRIEF: Final = 8  # words
-
-
-def _several(case: Case, texts: Sequence[str]) -> Ruling | None:
-    return Ruling(False, "several_answers") if sum(_has(case.answer, text) for text in texts) > 1 else None
-
-
-_LETTER: Final = re.compile(
-    r"^[\s(\[\"'*]*(?:option |choice |answer )?([A-H])(?:[).:,]\s*(.*)|[\s.!)\]\"'*]*)\Z", re.IGNORECASE | re.DOTALL
-)
-
-
-def _letter(text: str, labelled: dict[str, str]) -> str | None:
-    """Return the letter of the one option that a text names; None when it names none or several."""
-    match = _LETTER.match(text.strip())
-    affirms = affirmed(text)
-    named = {letter for letter, option in labelled.items() if _has(affirms, option)}
-    if match and match[1].upper() in labelled:
-        letters = set(re.findall(r"(?<![\w'])[A-H](?![\w'])", text[match.end(1) :]))
-        return match[1].upper() if not letters - {match[1].upper()} and named <= {match[1].upper()} else None
-    return next(iter(named)) if len(named) == 1 else None
+    offered = options(case.question)
+    affirms = affirmed(COMPARED.split(said, maxsplit=1)[0])
+    named = [option for option in offered if has(affirms, option)]
+    right = [option for option in offered if any(has(option, reference) for reference in case.references)]
+    return bool(named and right) and named != right
 
 
 _DATES: Final = re.compile(
@@ -269,11 +160,17 @@ def number(case: Case) -> Ruling | None:
     wanted = [quantity for text in case.references if (quantity := counted(text)) is not None]
     if not wanted:
         return phrase(case)
-    text = readable(not_taken_back(affirmed(case.answer, case.question)))
 
     def right(said: Quantity) -> bool:
         return any(quantity.is_(said, case.question) for quantity in wanted)
 
+    affirms = not_taken_back(affirmed(case.answer, case.question))
+    if not any(quantity.low == 1 for quantity in wanted):
+        affirms = _ONE.sub("a", affirms)
+    texts = map(readable, (affirms, *mended(affirms)))
+    text = next(texts)
+    if not any(right(one.quantity) for one in quantities(text)):
+        text = next((other for other in texts if any(right(one.quantity) for one in quantities(other))), text)
     found = quantities(_without_dates(text)) or quantities(text)
     if len(found) == MOST:
         return Ruling(False, "several_answers")
@@ -291,7 +188,18 @@ def number(case: Case) -> Ruling | None:
     return Ruling(True, "number")
 
 
+_ONE: Final = re.compile(
+    r"\bone\b(?=\s[a-z])(?!\s(?:hundred|thousand|million|billion|trillion|and|or|to|half|third|quarter)\b)",
+    re.IGNORECASE,
+)
+"""A determiner, not a number: "one edition has 127 pages"."""
+
+_YEARS: Final = re.compile(r"(?:\b(?:1[5-9]|20)[0-9]{2}(?:,? and |, )){2,}(?:1[5-9]|20)[0-9]{2}\b")
+"""A list of years, as tells when each of what is counted was: "six: 1959, 1963, ..."."""
+
+
 def _without_dates(text: str) -> str:
+    text = _YEARS.sub(lambda match: " " * len(match[0]), text)
     return _YEAR.sub(lambda match: " " * len(match[0]), _DATES.sub(lambda match: " " * len(match[0]), text))
 
 

@@ -12,7 +12,8 @@ from rewards.extract import extract
 from rewards.gsm8k import custom_flexible, flexible, strict
 from rewards.guards import affirmed, not_taken_back
 from rewards.quantities import only_quantity
-from rewards.text import fold, stem, words
+from rewards.stems import stem
+from rewards.text import fold, words
 
 # Without math-verify, expressions are compared as they are written, and it says so.
 pytestmark = pytest.mark.filterwarnings("ignore:expressions are compared:RuntimeWarning")

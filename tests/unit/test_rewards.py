@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -28,6 +29,8 @@ ROOT = Path(__file__).parents[2]
         ("phrase", "C++", "C", 0, "none"),
         ("phrase", "hepatitis A", "hepatitis", 0, "none"),
         ("phrase", "*", "It is typed with an asterisk (*).", 1, "phrase"),
+        ("phrase", "*", "It is typed with * or + or /.", 0, "none"),
+        ("phrase", "*", "It is not an asterisk (*).", 0, "none"),
         # Names.
         ("name", "Sir Hans Adolf Krebs", "Hans Krebs", 1, "name"),
         ("name", "John Ronald Reuel Tolkien", "J. R. R. Tolkien", 1, "name"),
@@ -43,6 +46,19 @@ ROOT = Path(__file__).parents[2]
         ("name", "Dr. Martin Luther King, Jr.", "Martin Luther King", 1, "name"),
         ("name", "Barack Obama", "President Obama", 1, "name"),
         ("name", "Barack Obama", "Michelle Obama", 0, "none"),
+        ("name", "William Henry Gates", "Bill Gates", 1, "name"),
+        ("name", "Robert Hooke", "Rob Hooke", 1, "name"),
+        ("name", "Joanne Wheatley", "Jo Wheatley", 1, "name"),
+        ("name", "William Gates", "Bob Gates", 0, "none"),
+        ("name", "John Smith", "Smith, John", 1, "content"),
+        ("name", "John Smith", "It was John Adams who met Will Smith.", 0, "none"),
+        ("name", "Tony Hightower as Frank", "Tony Hightower", 1, "name"),
+        ("name", "Charles Carroll of Carrollton", "Charles Carroll", 1, "name"),
+        ("name", "Bank of America", "Bank", 0, "none"),
+        ("name", "the city of Lyon", "Lyon", 1, "name"),
+        ("name", "the Himalayas", "It is one of the Himalayan peaks.", 1, "content"),
+        ("name", "Indiana", "It is an Indian name.", 0, "none"),
+        ("name", "Austria", "It lies in Australia.", 0, "none"),
         ("name", "George W. Bush", "George H. W. Bush", 0, "none"),
         ("name", "Elizabeth II", "Elizabeth I", 0, "none"),
         ("name", "Henry VIII", "Henry the Eighth", 1, "alias"),
@@ -60,6 +76,11 @@ ROOT = Path(__file__).parents[2]
         ("number", "36", "12 and 36", 0, "several_answers"),
         ("number", "7", "none at all", 0, "none"),
         ("number", "1,234", "#### 1234", 1, "number"),
+        ("number", "6", "They won six titles: 1959, 1963, 1965 and 1981.", 1, "number"),
+        ("number", "6", "6, 1959", 0, "several_answers"),
+        ("number", "127", "One edition has 127 pages.", 1, "number"),
+        ("number", "127", "One or 127", 0, "several_answers"),
+        ("number", "$75,000", "The least amount is$75,0001.", 1, "number"),
         # Dates.
         ("date", "July 20, 1969", "20th of July 1969", 1, "date"),
         ("date", "July 20, 1969", "1969-07-20", 1, "date"),
@@ -73,6 +94,14 @@ ROOT = Path(__file__).parents[2]
         ("date", "1965", "the 1960s", 0, "none"),
         ("date", "1914-1918", "from 1914 to 1918", 1, "date"),
         ("date", "1914-1918", "1914", 0, "none"),
+        ("date", "44 BC", "in 1944", 0, "none"),
+        ("date", "the 6th century BC", "in 1944", 0, "none"),
+        ("date", "44 BC", "44 AD", 0, "none"),
+        ("date", "AD 44", "in 44 CE", 1, "date"),
+        ("date", "July 20, 1969", "July \u0662\u0660, 1969", 0, "none"),
+        ("number", "6.022x10^23", "6.02214 \u00d7 10\u00b2\u00b3", 1, "number"),
+        ("number", "6.626x10^-34", "6.626 \u00d7 10\u207b\u00b3\u2074", 1, "number"),
+        ("number", "6.626x10^-34", "6.626 \u00d7 10\u207b\u00b3\u00b3", 0, "number"),
         # Phrases.
         ("phrase", "red, white and green", "green, white, red", 1, "content"),
         ("phrase", "red, white and green", "red and white", 0, "none"),
@@ -84,6 +113,18 @@ ROOT = Path(__file__).parents[2]
         ("phrase", "heat loss", "heat gain", 0, "none"),
         ("phrase", "beneath the liver", "above the liver", 0, "none"),
         ("phrase", "a mini-game", "a minigame", 1, "phrase"),
+        ("phrase", "lubricates the heart", "It is a lubricant around the heart.", 1, "content"),
+        ("phrase", "community", "communists", 0, "none"),
+        ("phrase", "the theatre district", "in the theater district of it", 1, "phrase"),
+        ("phrase", "the 90s", "in the late 1990s", 1, "phrase"),
+        ("phrase", "the nineties", "in the 1890s", 0, "none"),
+        ("phrase", "more than 200", "around 200 of them", 1, "phrase"),
+        ("phrase", "16 or older", "You must be 16.", 1, "phrase"),
+        ("phrase", "16 or older", "You must be 18 or older.", 0, "none"),
+        ("phrase", "soccer or football", "football", 1, "phrase"),
+        ("phrase", "breast or lower chest", "It is from the breast or lower chest.", 1, "phrase"),
+        ("phrase", "7 a.m.", "I don't know all. However, it opens at 7:00 a.m. every day.", 1, "phrase"),
+        ("phrase", "Frozen carbon dioxide", "It consists mostly of carbon dioxide in winter.", 1, "most"),
         # Booleans.
         ("boolean", "Yes", "true", 1, "boolean"),
         ("boolean", "No", "No, it was not.", 1, "boolean"),
@@ -121,7 +162,11 @@ CHOICE = "Which gas is the heaviest? A) helium B) xenon C) neon D) argon"
         ("Was he elected, appointed or born to the office?", "appointed", "He was elected.", 0),
         ("Which planet is larger, Jupiter or Saturn?", "Jupiter", "Jupiter is larger than Saturn.", 1),
         ("Which planet is larger, Jupiter or Saturn?", "Saturn", "Jupiter is larger than Saturn.", 0),
+        ("Which came first, the book or the film?", "the book", "The book came first before the film.", 1),
+        ("Which came first, the book or the film?", "the film", "The book came first before the film.", 0),
         ("Which planet is larger, Jupiter or Saturn?", "Jupiter", "Jupiter, not Saturn", 1),
+        ("In space, which planet is larger, Mars or Saturn or Venus?", "Saturn", "Saturn", 1),
+        ("In space, which planet is larger, Mars or Saturn or Venus?", "Saturn", "Mars", 0),
     ],
 )
 def test_choices(question: str, truth: str, response: str, expected: int) -> None:
@@ -145,6 +190,13 @@ def test_a_number_among_others(question: str, response: str, expected: int) -> N
 
 
 @pytest.mark.parametrize(
+    ("response", "expected"), [("18 years", 1), ("at 18 years of age", 1), ("18 months", 0), ("18 km", 0)]
+)
+def test_an_age_is_in_years(response: str, expected: int) -> None:
+    assert score("What is the legal age?", "18", response, "number").score == expected
+
+
+@pytest.mark.parametrize(
     ("response", "expected"),
     [
         ("The novel was written by George Eliot in 1871.", 1),
@@ -162,6 +214,9 @@ def test_a_number_among_others(question: str, response: str, expected: int) -> N
         ("Jane Austen is the author. George Eliot is not.", 0),
         ("The answer is George Eliot or the answer is Jane Austen", 0),
         ("George Eliot Jane Austen Charles Dickens Mary Shelley", 0),
+        ('George Eliot, who wrote "Scenes of Clerical Life, or Amos".', 1),
+        ("It was written byGeorge Eliotprobably in 1871.", 1),
+        ("TheGeorge Eliotnovel of 1871", 1),
         ("Some say George Eliot; others say Jane Austen.", 0),
         ("It was written by George Eliot (Mary Ann Evans).", 1),
         ("George Eliot[1]", 1),
@@ -255,6 +310,8 @@ def test_a_finer_alias_contradicts_a_wrong_day() -> None:
         ("<think>Rome? <answer>Rome</answer></think>Paris", "Paris"),
         ("Rome?</think>\n\n**Paris**", "Paris"),
         ("\\boxed{unclosed", "\\boxed{unclosed"),
+        ("<answer>Rome <answer>Paris</answer>", "Paris"),
+        ("Rome</thinks>", "Rome</thinks>"),
         ('"Paris"', "Paris"),
         ("  Paris  ", "Paris"),
         ("A long line of words that goes on. " * 100 + "\nParis", "Paris"),
@@ -284,6 +341,23 @@ def test_the_question_may_stand_before_the_answer() -> None:
     question = "Which river flows through Budapest?"
     assert score(question, "the Danube", f"{question} The Danube", "name").score == 1
     assert score(question, "the Danube", question, "name").tier == "echo"
+
+
+def test_a_response_and_aliases_may_be_missing() -> None:
+    assert score("Who?", "Paris", None, "name") == Verdict(0.0, "empty", "")
+    assert score("Who?", "Paris", "Paris", "name", aliases=None).score == 1
+
+
+def test_what_is_no_text_is_refused_by_name() -> None:
+    wrong: Any = 5
+    with pytest.raises(TypeError, match="ground_truth is 5, of type int; use a str"):
+        score("Who?", wrong, "Paris", "name")
+    with pytest.raises(TypeError, match="response is of type list; use a str, of a chat message its content"):
+        score("Who?", "Paris", [{"role": "assistant", "content": "Paris"}], "name")  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match=r"aliases is the text 'Rome'; use a list: \['Rome'\]"):
+        score("Who?", "Paris", "R", "name", aliases="Rome")
+    with pytest.raises(TypeError, match="aliases has 5, of type int; use str only"):
+        score("Who?", "Paris", "Rome", "name", aliases=["Rome", wrong])
 
 
 def test_what_cannot_be_scored_is_refused() -> None:

@@ -131,6 +131,12 @@ def test_a_list_of_all_options_scores_0(pair: Pair) -> None:
         "\n".join(f"{i}. {option}" for i, option in enumerate(options, 1)),
         f"It is one of these: {', '.join(options)}", f"The answer is {' or '.join(options)}.",
         f"Answer: {', '.join(options)}",
+        "\t".join(options), "|".join(options), "\u2028".join(options), "\u3001".join(options), " ~ ".join(options),
+        " -> ".join(options), " \u2014 ".join(options), "?? ".join(options), " then ".join(options),
+        f"Possible answers include {', '.join(options[:-1])}, and {options[-1]}.", f"My guesses: {', '.join(options)}",
+        f"All of: {', '.join(options)}", "Some answers: " + " \u2022 ".join(options),
+        " ".join(f"Answer {i}: {option}." for i, option in enumerate(options, 1)),
+        " ".join(f"Some people say it is {option}." for option in options),
         "\n".join(f"Answer: {option}" for option in options), " ".join(f"\\boxed{{{option}}}" for option in options),
         " ".join(f"It is {option}." for option in options), f"\\boxed{{{', '.join(options)}}}",
     ):  # fmt: skip
@@ -146,6 +152,8 @@ def test_two_answers_score_0(pair: Pair) -> None:
             "Answer: {}\nAnswer: {}", "The answer is {}. The answer is {}.", "<answer>{}</answer><answer>{}</answer>",
             "#### {}\n#### {}", "\\boxed{{{}}} or \\boxed{{{}}}", "It is {}. It is {}.", "{}, maybe {}",
             "It is either {} or {}.",
+            "{} (or {})", "{} otherwise {}", "{} => {}", "{} \u2192 {}", "{}, alternatively {}", "{} unless it is {}",
+            "first guess {}, second guess {}", "{}\u2028{}", "{}? {}?",
             "I think it is {}, or perhaps {}.", "It could be {}. It could also be {}.",
         ):  # fmt: skip
             assert scored(pair, frame.format(one, other)) == 0, frame.format(one, other)
@@ -163,7 +171,10 @@ def test_a_denied_answer_scores_0(pair: Pair) -> None:
         "not {}", "Not {}.", "It is not {}.", "It isn't {}", "It isn\u2019t {}.", "It was never {}.", "{} is wrong.",
         "The answer is not {}.", "Answer: not {}", "anything but {}", "{} is not the answer.",
         "I don't think it is {}.",
-        "\\boxed{{not {}}}", "It cannot be {}.", "{} is incorrect", "{}? No.", "Anything other than {}.",
+        "\\boxed{{not {}}}", "It cannot be {}.", "{} is incorrect", "{}? No.", "Hardly {}.", "far from {}",
+        "{} was ruled out.",
+        "I doubt it is {}.", "{}, which is not the answer", "non-{}", "{} (incorrect)", "~~{}~~",
+        "Anything other than {}.",
     ):  # fmt: skip
         if pair.truth == "No" and frame == "{}? No.":
             continue  # which says no
@@ -223,10 +234,27 @@ def test_the_longest_response_that_is_read_takes_milliseconds(pair: Pair) -> Non
         "Answer: no, " * 2_500,
         "5/" * 950,
         "not " * 499,
+        "one " * 497,
+        "hundred " * 248,
+        "9" * 1_900 + " million",
+        "no " * 660,
+        "\n" * 1_980 + "no",
+        "~" * 1_980 + "5",
+        "1914-1918 " * 198,
+        "<answer>" * 4_000 + "</answer",
+        "\n" * 32_000 + "</thinkers",
     ):
         start = time.thread_time()
         scored(pair, response)
         assert time.thread_time() - start < 0.2, response[:20]
+
+
+@pytest.mark.parametrize("kind", ["choice", "phrase", "boolean"])
+def test_a_question_of_any_length_takes_milliseconds(kind: str) -> None:
+    for part in ("a ", "(1) ", "A) ", "or ", ", or ", "A)" + " " * 50, "Is it? "):
+        start = time.thread_time()
+        score("Is it this or that? " + part * (100_000 // len(part)), "Yes", "Yes or no", kind)
+        assert time.thread_time() - start < 0.5, part
 
 
 LOOK_ALIKES = str.maketrans(

@@ -7,7 +7,8 @@ import pytest
 from rewards.dates import Date, dates, only_dates
 from rewards.names import Name, name_of, spans_of
 from rewards.quantities import counted, only_quantity, quantities, readable
-from rewards.text import fold, stem, words
+from rewards.stems import root, stem
+from rewards.text import fold, words
 
 
 @pytest.mark.parametrize(
@@ -20,6 +21,9 @@ from rewards.text import fold, stem, words
         ("one hundred and twenty-third", "123"),
         ("seven hundred thousand and five", "700005"),
         ("twenty-one", "21"),
+        ("hundred hundred", "100 100"),
+        ("123456789012345 million", "123456789012345000000"),
+        ("0.1 thousand", "100"),
         ("5 million people", "5000000 people"),
         ("1.5 billion", "1500000000"),
         ("three and four", "3 and 4"),
@@ -43,11 +47,14 @@ from rewards.text import fold, stem, words
         ("Obama\u2019s car", "obama car"),
         ("the 1980's", "1980s"),
         ("the 1980s", "1980s"),
+        ("the '90s", "1990s"),
         ("St. Louis", "saint louis"),
         ("54Mbps", "54 mbps"),
         ("vitamin A", "vitamin aa"),
         ("C++ and C#", "cplusplus and csharp"),
         ("a dog", "dog"),
+        ("Rome\u3001Paris\uff0cLyon", "rome paris lyon"),
+        ("Rome\u00f7, Paris", "rome\u00f7 paris"),
         ("", ""),
         ("...", ""),
     ],
@@ -73,6 +80,24 @@ def test_letters_that_only_look_alike_stay_apart() -> None:
 )  # fmt: skip
 def test_stems_of_inflections_agree(one: str, other: str) -> None:
     assert stem(one.lower()) == stem(other.lower())
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [("lubricant", "lubricate"), ("epithelium", "epithelial"), ("Korean", "Korea"), ("conductor", "conduction"),
+     ("architecture", "architectural"), ("labour", "labor"), ("theatre", "theater"), ("analyse", "analyze")],
+)  # fmt: skip
+def test_roots_of_kin_agree(one: str, other: str) -> None:
+    assert root(stem(one.lower())) == root(stem(other.lower()))
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [("Indiana", "Indian"), ("community", "communist"), ("Martin", "Martian"), ("Niger", "Nigeria"), ("hour", "horse"),
+     ("Austria", "Australia"), ("neuropsychology", "neurology")],
+)  # fmt: skip
+def test_roots_of_strangers_do_not(one: str, other: str) -> None:
+    assert root(stem(one.lower())) != root(stem(other.lower()))
 
 
 @pytest.mark.parametrize(

@@ -13,8 +13,9 @@ from decimal import Decimal
 from typing import Final, NamedTuple
 
 from rewards.names import TITLES
-from rewards.text import ARTICLES, CARDINALS, FUNCTION_WORDS, stem, stems_of, words
-from rewards.typed import options
+from rewards.options import options
+from rewards.stems import stem
+from rewards.text import ARTICLES, CARDINALS, FUNCTION_WORDS, stems_of, words
 
 COUNT: Final = 3
 

@@ -1,0 +1,51 @@
+"""What a question offers to choose from."""
+
+from __future__ import annotations
+
+import functools
+import re
+from typing import Final
+
+from rewards.text import stems_of
+
+_OPTION: Final = re.compile(
+    r"(?<!\w)\(?([A-H])[).:]\s{1,4}(\S.{0,200}?)(?=\s{0,4}[,;]?\s{0,4}(?<!\w)\(?[A-H][).:]\s|[?\n]|$)"
+)
+_CLAUSE: Final = re.compile(r"[;:?\n]")
+_BETWEEN: Final = re.compile(r",? or |, ", re.IGNORECASE)
+
+
+def has(text: str, part: str) -> bool:
+    """Return whether a text has the words of another, one after the other."""
+    stems = " ".join(stems_of(part))
+    return bool(stems) and f" {stems} " in f" {' '.join(stems_of(text))} "
+
+
+@functools.lru_cache(maxsize=16384)
+def options(question: str) -> tuple[str, ...]:
+    """Return the alternatives that a question offers, "A) ... B) ..." without their letters, or "X, Y or Z"."""
+    labelled = labelled_options(question)
+    if len(labelled) > 1:
+        return tuple(labelled.values())
+    offering = [clause for clause in _CLAUSE.split(question) if " or " in clause.lower()]
+    if not offering:
+        return ()
+    first, *rest = (part.strip() for part in _BETWEEN.split(offering[-1].strip()))
+    while len(rest) > 2 and _WH.search(rest[0]):
+        first, *rest = rest
+    if len(rest) > 1 and _WH.search(first):
+        return tuple(rest)  # "Which is larger, Jupiter or Saturn?"
+    # The first runs on from the question's own words: as many words as the shortest of the others has are the option.
+    return _last(first, min(len(part.split()) for part in rest)), *rest
+
+
+_WH: Final = re.compile(r"\b(?:which|what|who|whom|whose|where|when|how)\b", re.IGNORECASE)
+
+
+def _last(text: str, size: int) -> str:
+    return " ".join(text.split()[-size:])
+
+
+def labelled_options(question: str) -> dict[str, str]:
+    """Return the options of a question by their letters: "A) ... B) ..."."""
+    return {letter: text.strip(" .,;") for letter, text in _OPTION.findall(question)}

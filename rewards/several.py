@@ -1,0 +1,238 @@
+"""Whether a response gives several answers, so that one of them may be right."""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Callable, Collection
+from typing import Final
+
+from rewards.names import REGION
+from rewards.text import FUNCTION_WORDS, fold, stems_of, stems_of_part
+
+# What is rare comes first, so that the engine may skip to it.
+_SENTENCES: Final = re.compile(
+    r"(?:[?!]|[.](?:(?<=[^\W_]{2}.)|(?<=[+#].)))(?<![DMSdms][rt].)[.!?]{0,3}(?=\s|$)"
+    r"|\.(?=\s(?:It|The answer|Answer|Some|Or|And|Maybe|Also)\b)"
+    r"|[;\n]+|[-*](?<!\w.)(?=\s)"
+)
+_MARKERS: Final = re.compile(r"(?<!\w)(?:\(?[A-Ha-h1-9]\)|[1-9]\.)(?=\s)")
+_LETTERED: Final = re.compile(r"(?<![\w.])A[.:] (?=.*(?<![\w.])B[.:] )|(?<![\w.])[B-H][.:] ")
+_LEAD: Final = re.compile(
+    r"^\W*(?:(?:well|so|therefore|thus|hence|also|and|or|maybe|perhaps|possibly|either|both|probably|likely"
+    r"|then|finally"
+    r"|even|for example|as an example|e\.g\.|such as|all of|any of)\b\W*)*"
+    r"(?:(?:i|we|(?:(?:some|other|many|most) )?(?:some|others?|many|most|people|sources))(?: would)?"
+    r" (?:think|believe|guess|say|argue|claim|suggest|mean)s?"
+    r"(?: that)?\s+|i'd say )?"
+    r"(?:(?:it|this|that|they|he|she|these|there"
+    r"|(?:the |my |your |some |its )?(?:final |correct |other |first |second |third |next |last |possible |potential "
+    r"|plausible |likely |best |alternative )*"
+    r"(?:answers?|options?|choices?|guess(?:es)?|candidates?|possibilit(?:y|ies)"
+    r"|alternatives?)(?: \d)?)\s*"
+    r"(?:(?:could|might|may|would|can|must) (?:also )?be|is|was|are|were|'s|:|includes?|would include)?\s+"
+    r"(?:also )?(?:either |both |called )?)?(?:one of (?:these|them|the following)?\W*)?",
+    re.IGNORECASE,
+)
+_QUOTED: Final = re.compile(r'"[^"]{1,200}"')
+_DAY_COMMA: Final = re.compile(r"\d(?:st|nd|rd|th)?,")
+_DATE_COMMA: Final = re.compile(
+    r"(?:\b(?:mon|tues|wednes|thurs|fri|satur|sun)day, )?"
+    r"(\b(?:jan|feb|mar|apr|may|jun|jul|aug|sept?|oct|nov|dec)[a-z]*\.? \d{1,2}(?:st|nd|rd|th)?),?",
+    re.IGNORECASE,
+)
+_EITHER: Final = re.compile(r"[/|]|[-=]>|\b(?:or|otherwise|unless|if not)\b", re.IGNORECASE)
+_RARE: Final = re.compile(
+    r"[~\\\t\r\x0b\x0c\x85\xa0\u2013\u2014\u2022\u2028\u2029\u2192\u3001\u3002\uff0c\uff0f\uff1b]"
+)
+_COMMON: Final = str.maketrans(
+    {
+        **dict.fromkeys("\t\r\x0b\x0c\x85\u2022\u2028\u2029", "\n"), **dict.fromkeys("~\\\u2192\uff0f", "/"),
+        "\xa0": " ", "\u2013": "-", "\u2014": " - ", "\u3001": ",", "\uff0c": ",", "\u3002": ". ", "\uff1b": ";",
+    }
+)  # fmt: skip
+"""What else stands between the items of a list, as the one sign of its kind that is looked for."""
+
+_ITEMS: Final = re.compile(
+    r"(?<!\d),|,(?!\d)|(?<!\d)/|/(?!\d)|[|&]|[-=]>|\s[-+]\s"
+    r"|\b(?:or|and|maybe|perhaps|possibly|otherwise|alternatively|then|unless|if not|as well as|plus|vs\.?|versus)\b",
+    re.IGNORECASE,
+)
+_IDLE: Final = frozenset(
+    "ok okay sure yes certainly thank thanks hope help let me know i am you final answer confident sorry of "
+    "course here "
+    "it is this that so well done i'm i\u2019m not but think hard difficult to say don't know".split()
+)
+_COPULAS: Final = FUNCTION_WORDS | frozenset(
+    "a an the does do did can could may might would will include called".split()
+)
+_BE: Final = frozenset("is was are were be been being".split())
+_PREPOSITIONS: Final = FUNCTION_WORDS - _BE
+_BEFORE_ITEMS: Final = FUNCTION_WORDS | {"the", "also", "either", "both"}
+_SENTENCE: Final = 6  # words of a sentence that does no more than name an answer
+_FRAME: Final = 4  # words around an answer: "it could also be"
+_ITEM: Final = 4  # words of an answer in a list, or one more than the reference has
+
+
+def contradicts(text: str, says: Callable[[str], bool], references: tuple[str, ...], asked: Collection[str]) -> bool:
+    """Return whether a response lists another answer beside the reference.
+
+    Only a list that stands for the answer counts, alone or behind the words of the question: prose may mention what it
+    likes. No other answer is what repeats the question or a part of the reference ("Paris, the capital of France"), the
+    country of a place, and what only describes a name or a number. Where several of a list are right, twice as
+    many may be wrong: their question asks for some of many.
+
+    Args:
+      text: the response.
+      says: whether a text says a reference.
+      references: all of them.
+      asked: the stems of the question.
+    """
+    proper, longest, run = _shape(references)
+    text = text.translate(_COMMON) if _RARE.search(text) else text
+    if not _may_list(text, longest, run, asked):
+        return False
+    items = _items(_whole(text, references), longest, run, asked, proper)
+    if len(items) < 2:
+        return False
+    known = FUNCTION_WORDS.union(asked, *map(stems_of, references))
+    right = [item for item in items if says(item)]
+    other = [
+        item
+        for item in items
+        if item not in right and not all(word in known for word in stems_of(item)) and not (proper and _describes(item))
+    ]
+    return bool(other) and (len(right) < 2 or len(other) > 2 * len(right))
+
+
+@functools.lru_cache(maxsize=16384)
+def _shape(references: tuple[str, ...]) -> tuple[bool, int, int]:
+    """Return whether references are names or numbers, how many words an item has, and how many a name."""
+    longest = max(len(reference.split()) for reference in references)
+    return any(map(_is_proper, references)), max(_ITEM, longest + 1), longest + _MIDDLE
+
+
+@functools.lru_cache(maxsize=16384)
+def _separated(references: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the references that have separators themselves, in small letters: "breast or lower chest"."""
+    return tuple(reference.lower() for reference in references if _SEPARATOR.search(reference))
+
+
+def _whole(text: str, references: tuple[str, ...]) -> str:
+    """Return a text whose titles in quotes, and references, are items each: without what separates items."""
+    text = _QUOTED.sub(lambda match: _SEPARATOR.sub(" ", match[0]), text) if '"' in text else text
+    for reference in _separated(references):
+        place = text.lower().find(reference)
+        if place != -1:
+            end = place + len(reference)
+            text = text[:place] + " ".join(_SEPARATOR.sub(" ", text[place:end]).split()) + text[end:]
+    return text
+
+
+_MIDDLE: Final = 2  # words that a name may have beyond the reference
+
+
+_JOINED: Final = re.compile(r" (?:and|or) ")
+# A set of characters comes first, so that the engine may skip to it.
+_QUICK: Final = re.compile(
+    r"[,;\n/|&.?!)=( -](?:(?<=[,;\n/|&])|(?<=[.?!)]) |(?<=[-=])> |(?<=\()or "
+    r"|(?<= )(?:or|and|maybe|perhaps|plus|as well as|vs\.?|versus|then|unless|if not|otherwise|[-+]) )"
+)
+
+
+def _may_list(text: str, longest: int, run: int, asked: Collection[str]) -> bool:
+    """Return whether a text is in parts as short as answers are, behind the question's words: no rule, but quick."""
+    parts = _QUICK.split(text)
+    if len(parts) == 1:
+        return _runs(text, run)
+    for part in parts[1:]:
+        if part.count(" ") > longest + _FRAME:
+            return False
+    return parts[0].count(" ") < longest or len(_subject(_LEAD.sub("", parts[0], count=1), asked)[1].split()) <= longest
+
+
+def _runs(text: str, run: int) -> bool:
+    """Return whether a text is a run of numbers, or of more names than one answer has, with nothing between them."""
+    parts = text.split()
+    if all(part.strip(".").isdigit() for part in parts):
+        return len(parts) > 1
+    return len(parts) > run and all(map(_is_proper, parts))
+
+
+def _is_proper(text: str) -> bool:
+    start = fold(text).lstrip(" \"'([$")[:1]
+    return start.isupper() or start.isdigit()
+
+
+def _items(text: str, longest: int, run: int, asked: Collection[str], proper: bool) -> list[str]:
+    """Return the distinct answers that a response lists side by side; one or none where it is prose."""
+    if _DAY_COMMA.search(text):
+        text = _DATE_COMMA.sub(r"\1", text)
+    if text.count(",") == 1 and not _JOINED.search(text):
+        text = REGION.sub("", text)
+    sentences = [part for part in _SENTENCES.split(_unmarked(text)) if not part.isspace() and part]
+    if len(sentences) > 1 and max(len(part.split()) for part in sentences) > 2 * max(_SENTENCE, longest):
+        return []
+    parts = [_LEAD.sub("", part, count=1) for part in sentences]
+    parts = [part for part in parts if _says_something(part)]
+    if len(parts) > 1 and any(len(part.split()) > max(_SENTENCE, longest) for part in parts):
+        return []
+    items: list[str] = []
+    for part in parts:
+        subject, predicate = _subject(part, asked)
+        # "Written by A and B" names one group of people, "is A and B" gives two answers.
+        group = subject and subject[-1].lower() in _PREPOSITIONS
+        separators = _EITHER if subject and (group or not proper) else _ITEMS
+        listed = separators.split(predicate)
+        if any(item.count(" ") > longest + _FRAME for item in listed):
+            return []
+        listed = [_LEAD.sub("", item, count=1).strip(" .?!\"'*()") for item in listed]
+        if len(listed) == 1 and _runs(listed[0], run):
+            listed = listed[0].split()
+        if subject and proper and not all(_is_proper(_without_preposition(item)) for item in listed if item):
+            return []
+        items += [item for item in listed if _says_something(item)]
+    return list(dict.fromkeys(items)) if all(len(item.split()) <= longest for item in items) else []
+
+
+_SEPARATOR: Final = re.compile(r"[,;/|&.!?\n]|\b(?:or|and|then)\b", re.IGNORECASE)
+
+
+def _unmarked(text: str) -> str:
+    """Return a list with its numbers or letters ("A) Paris B) London") as lines."""
+    if ") " in text or text[:2] in ("A.", "A:", "1."):
+        text = (_LETTERED if _LETTERED.match(text) else _MARKERS).sub("\n", text)
+    return text
+
+
+def _subject(sentence: str, asked: Collection[str]) -> tuple[list[str], str]:
+    """Return the words that a sentence begins with and the question has, and the rest: "The capital is", "Paris"."""
+    parts, told = sentence.split(), False
+    for place, part in enumerate(parts):
+        said = stems_of_part(part)
+        if not all(word in _COPULAS or word in asked for word in said):
+            return (parts[:place], " ".join(parts[place:])) if told else ([], sentence)
+        told = told or any(word not in _COPULAS for word in said)
+    return [], sentence
+
+
+def _without_preposition(item: str) -> str:
+    first, _, rest = item.partition(" ")
+    return rest if first.lower() in _BEFORE_ITEMS else item
+
+
+def _says_something(text: str) -> bool:
+    said = text.lower().replace(".", " ").replace("!", " ").split()
+    return any(any(map(str.isalnum, word)) and word not in _IDLE for word in said)
+
+
+_DESCRIBES: Final = re.compile(
+    r"(?:an?|the|who|which|where|when|with|as|by|for|during|in|from|at|on|since|born|known|made|written|won"
+    r"|built|located"
+    r"|\w+ed|\w+ing)\s+\S"
+)
+
+
+def _describes(item: str) -> bool:
+    """Return whether an item is no name and no number by itself, but says something of one: "released in 1994"."""
+    return bool(_DESCRIBES.match(item)) and not _is_proper(_without_preposition(item))
