@@ -263,7 +263,7 @@ class RunConfig(_Settings):
 
     @model_validator(mode="after")
     def _check_options(self) -> RunConfig:
-        if "closed_book" in self.model_fields_set and self.models.closed_book is None:
+        if self.closed_book != ClosedBookSettings() and self.models.closed_book is None:
             raise ValueError("closed_book has no model to ask: set models.closed_book")
         if self.decontaminate is None and self.models.decontaminate is not None:
             raise ValueError("models.decontaminate has nothing to compare with: name an index with --benchmarks")

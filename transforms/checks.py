@@ -17,7 +17,7 @@ import apache_beam as beam
 from schemas.config_filters import CheckLimits
 from schemas.records import Document, Slot
 from transforms.ledger import SIDE_DOORS, Doors, doors
-from transforms.llm.stage import DecidingDoFn, Reject, settle_slots
+from transforms.llm.stage import DecidingDoFn, Decision, Reject, settle_slots
 from transforms.pair_rules.answer_types import has_type, replies
 from transforms.pair_rules.grounding import holds, quoted, states, word_count
 from transforms.pair_rules.references import unresolved
@@ -122,6 +122,24 @@ def _content(
         yield "answer_not_in_evidence", answer
 
 
+def checked(document: Document, limits: CheckLimits) -> Decision[Document]:
+    """Return a document with the slots whose pairs break no rule, and a row for each of the others."""
+    return settle_slots("check", document, [(slot, _no(slot, document, limits)) for slot in document.slots])
+
+
+def _no(slot: Slot, document: Document, limits: CheckLimits) -> Reject | None:
+    reason = reject_reason(
+        slot.question or "",
+        slot.answer or "",
+        slot.answer_type or "",
+        slot.evidence or "",
+        document.text,
+        limits,
+        slot.aliases,
+    )
+    return None if reason is None else Reject(*reason)
+
+
 class CheckRules(beam.PTransform):
     """`Document`s with pairs in their slots -> `Doors` of `Document`s with the slots that break no rule."""
 
@@ -143,17 +161,5 @@ class _Check(DecidingDoFn):
 
     def process(self, document: Document) -> Iterator[Any]:
         self.ledger.count("in", len(document.slots))
-        decision = settle_slots(self.stage, document, [(slot, self._no(slot, document)) for slot in document.slots])
+        decision = checked(document, self.limits)
         yield from self.enter(decision, len(decision.kept.slots) if decision.kept else 0)
-
-    def _no(self, slot: Slot, document: Document) -> Reject | None:
-        reason = reject_reason(
-            slot.question or "",
-            slot.answer or "",
-            slot.answer_type or "",
-            slot.evidence or "",
-            document.text,
-            self.limits,
-            slot.aliases,
-        )
-        return None if reason is None else Reject(*reason)

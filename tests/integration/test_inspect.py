@@ -1,0 +1,148 @@
+"""`webscale-rl inspect`: what is shown of pairs and documents, wherever they ended."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+
+from tests.model_server import Behaviour, ModelServer
+from tests.model_server.answers import REJECT_MARKER
+from tests.support import prose, prose_corpus, rows_of, webscale_rl, write_corpus
+
+
+def run(corpus: str, output: Path, server: ModelServer, *flags: str) -> int:
+    models = ("--model", "openai/test", "--api-base", server.base_url)
+    return webscale_rl("run", "--input", corpus, "--output", output, *models, *flags)
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The directory of a run over eight documents, one of them out."""
+    directory = tmp_path_factory.mktemp("done")
+    texts = [*map(prose, range(7)), f"{prose(7)} {REJECT_MARKER} is here."]
+    corpus = write_corpus(directory / "corpus.parquet", texts)
+    with ModelServer() as server:
+        assert run(corpus, directory / "run", server) == 0
+    return directory / "run"
+
+
+def shown(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> str:
+    capsys.readouterr()
+    assert webscale_rl("inspect", *map(str, arguments)) == 0
+    return capsys.readouterr().out
+
+
+def said(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> str:
+    """Return the one line of an error."""
+    capsys.readouterr()
+    assert webscale_rl("inspect", *map(str, arguments)) == 2
+    err = capsys.readouterr().err
+    assert err.count("\n") == 1
+    return err
+
+
+def headings(text: str) -> list[str]:
+    return [line[3:].split("  ")[0] for line in text.splitlines() if line.startswith("── ")]
+
+
+def test_a_kept_pair_is_followed_from_its_document_to_the_shard(done: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pair = rows_of(done, "qa")[0]
+    text = shown(capsys, done, pair["id"])
+    assert headings(text) == ["document", "screen", "classify", "generate", "check", "judge", "where it ended"]
+    for stage in ("screen", "classify", "generate", "judge"):
+        assert f"answer {pair['calls'][stage]}" in text, "the very prompt that was sent"
+    assert text.count("answer (") == 4
+    assert pair["question"] in text and "Task:" not in text
+
+
+def test_all_of_it_has_the_prompts_as_they_were_sent(done: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pair = rows_of(done, "qa")[0]
+    with pq.ParquetFile(pair["source"]["path"]) as file:
+        document = file.read()["text"][pair["source"]["row"]].as_py()
+    text = shown(capsys, done, pair["id"], "--full")
+    assert text.count(document) == 5  # by itself, and in each of the four prompts
+    assert text.count("Task:") == 4 and text.count("untrusted data") == 4
+
+
+def test_a_rejected_document_says_why(done: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (gone,) = (row for row in rows_of(done, "rejected") if row["reason"] == "not_qualified")
+    text = shown(capsys, done, gone["doc_id"])
+    assert headings(text) == ["document", "screen", "where it ended"]
+    assert "rejected, not_qualified: Looked for the marker." in text
+
+
+def test_a_documents_id_lists_all_its_pairs(done: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pairs = rows_of(done, "qa")
+    doc_id = pairs[0]["source"]["doc_id"]
+    own = [pair["id"] for pair in pairs if pair["source"]["doc_id"] == doc_id]
+    text = shown(capsys, done, doc_id)
+    assert all(f"id: {name}" in text for name in own)
+
+
+def test_merged_calls_are_told_once_for_each_stage_that_reads_them(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with ModelServer() as server:
+        assert run(prose_corpus(tmp_path, 4), tmp_path / "run", server, "--calls", "merged") == 0
+    for pair in rows_of(tmp_path / "run", "qa"):
+        text = shown(capsys, tmp_path / "run", pair["id"])
+        assert "the cache has no answer" not in text
+        assert all(f"answer {key}" in text for key in pair["calls"].values() if key)
+
+
+def test_an_error_shows_the_answers_that_were_of_no_use(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with ModelServer(Behaviour(faults={"prose": 1.0})) as server:
+        assert run(prose_corpus(tmp_path, 2), tmp_path / "run", server) == 3
+    error = rows_of(tmp_path / "run", "errors")[0]
+    text = shown(capsys, tmp_path / "run", error["doc_id"])
+    assert text.count("invalid answer (") == error["attempts"] == 2
+    assert "error: invalid" in text
+
+
+def test_what_is_gone_or_changed_is_said_and_the_rest_is_shown(
+    done: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    moved = tmp_path / "run"
+    shutil.copytree(done, moved)
+    shutil.rmtree(moved / "cache")
+    name = rows_of(done, "qa")[0]["id"]
+    assert f"There is no cache at {moved}/cache" in shown(capsys, moved, name)
+    assert not (moved / "cache").exists()
+    corpus = Path(rows_of(done, "qa")[0]["source"]["path"])
+    kept = corpus.read_bytes()
+    try:
+        write_corpus(corpus, [f"{prose(number)} Changed." for number in range(8)])
+        assert "The corpus does not have it: it has another text there now" in shown(capsys, done, name)
+        corpus.unlink()
+        text = shown(capsys, done, name)
+        assert "The corpus does not have it:" in text and "where it ended" in headings(text)
+    finally:
+        corpus.write_bytes(kept)
+
+
+def test_markup_in_a_document_is_text(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    corpus = write_corpus(tmp_path / "a.parquet", [f"[red]{prose(1)}[/nothing] \x1b[31m {prose(2)}"])
+    with ModelServer() as server:
+        assert run(corpus, tmp_path / "run", server) == 0
+    text = shown(capsys, tmp_path / "run", rows_of(tmp_path / "run", "qa")[0]["id"])
+    assert "[red]" in text and "[/nothing]" in text and "\x1b" not in text
+
+
+def test_a_pair_of_a_root_is_found_in_its_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    corpus, root = prose_corpus(tmp_path, 3), tmp_path / "root"
+    with ModelServer() as server:
+        models = ("--model", "openai/test", "--api-base", server.base_url)
+        assert webscale_rl("refresh", "--input", corpus, "--root", root, *models) == 0
+    (made,) = (root / "runs").iterdir()
+    pair: dict[str, Any] = rows_of(made, "qa")[0]
+    text = shown(capsys, root, pair["id"])
+    assert f"{made}/qa" in text and f"answer {pair['calls']['judge']}" in text
+
+
+def test_wrong_usage_is_one_line(done: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert f"{done} has no pair or document nobody; ids are in" in said(capsys, done, "nobody")
+    assert f"{tmp_path} holds no run that has ended" in said(capsys, tmp_path, "nobody")
