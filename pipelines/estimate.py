@@ -231,8 +231,8 @@ class _Outlook:
             return NOTHING
         figures = self._earlier.stages.get(stage) if self._earlier else None
         samples = self._config.closed_book.samples if stage == "closed_book" else 1
-        told = self._earlier is not None and (samples == 1 or samples == self._earlier.samples)
-        if self._earlier is not None and told and figures is not None and figures.answers:
+        alike = self._earlier is not None and (stage != "closed_book" or samples == self._earlier.samples)
+        if self._earlier is not None and alike and figures is not None and figures.answers:
             return figures.asking(self._prompt_chars(stage, figures, self._earlier))
         self.guessed.append(stage)
         counted = self._sizes.mean(stage, lambda request: count_tokens(request.messages, model.model))

@@ -148,7 +148,7 @@ def _look(table: pa.Table, hashes: frozenset[str], found: _Found) -> None:
     rows = table.filter(wanted)
     if "calls" in rows.column_names:
         for calls in rows["calls"].to_pylist():
-            found.keys.update(key for key in calls.values() if key)
+            found.keys.update(key for keys in calls.values() if keys for key in keys.split())
     if "id" in rows.column_names:
         found.keys.update(rows["id"].to_pylist())
     if "pair_ids" in rows.column_names:

@@ -24,19 +24,7 @@ STAGES: Final = (*DOCUMENT_STAGES, *get_args(PairStage))
 MODEL_STAGES: Final[tuple[Stage, ...]] = get_args(Stage)
 """The stages that may call a model, in the order of the figure."""
 
-Until = Literal[
-    "filter",
-    "dedup",
-    "screen",
-    "classify",
-    "generate",
-    "check",
-    "judge",
-    "round_trip",
-    "closed_book",
-    "questions",
-    "decontaminate",
-]
+Until = Literal["filter", "dedup", "screen", "classify", PairStage]
 
 
 class _Settings(BaseModel):
@@ -105,6 +93,11 @@ class Models(_Settings):
             settings = getattr(self, stage)
             if settings is not None and settings.model == EMBEDDED_MODEL:
                 raise ValueError(f"models.{stage}: {EMBEDDED_MODEL} cannot do this; name a model that can")
+        made, again = self.generate, self.round_trip
+        if again is not None and (again.model, again.api_base) == (made.model, made.api_base):
+            raise ValueError(
+                f"models.round_trip is {again.model} as models.generate, whose mistakes it would repeat; name another"
+            )
         return self
 
     def called(self) -> dict[Stage, ModelSettings]:
@@ -120,7 +113,7 @@ class ClosedBookSettings(_Settings):
       drop_all_correct: turn away what every sample gets right, as nothing is learnt from it.
     """
 
-    samples: Annotated[int, Field(ge=1, le=1000)] = 4
+    samples: Annotated[int, Field(ge=1, le=100)] = 4
     drop_all_correct: bool = False
 
 
@@ -265,6 +258,12 @@ class RunConfig(_Settings):
     def _check_options(self) -> RunConfig:
         if self.closed_book != ClosedBookSettings() and self.models.closed_book is None:
             raise ValueError("closed_book has no model to ask: set models.closed_book")
+        policy, samples = self.models.closed_book, self.closed_book.samples
+        if policy is not None and policy.temperature == 0 and samples > 1:
+            raise ValueError(
+                f"closed_book.samples = {samples} of one answer, as models.closed_book.temperature is 0; sample one, or"
+                " set the temperature that the policy will be trained at"
+            )
         if self.decontaminate is None and self.models.decontaminate is not None:
             raise ValueError("models.decontaminate has nothing to compare with: name an index with --benchmarks")
         return self

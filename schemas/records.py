@@ -48,7 +48,10 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class StageNames:
-    """One optional string for each stage that calls a model about a document or a pair; of samples, for the first."""
+    """One optional string for each stage that calls a model about a document or a pair.
+
+    Of calls these are the keys of the answers in the cache: where a stage samples several, all of them, spaces between.
+    """
 
     screen: str | None = None
     classify: str | None = None
@@ -56,6 +59,7 @@ class StageNames:
     judge: str | None = None
     round_trip: str | None = None
     closed_book: str | None = None
+    decontaminate: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

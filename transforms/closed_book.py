@@ -5,15 +5,19 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from prompts import PromptSet
 from rewards import score
 from schemas.answers import SolveAnswer, Stage, json_schema
 from schemas.config import ClosedBookSettings
-from schemas.records import Difficulty, Document, Slot
+from schemas.records import Call, Difficulty, Document, Slot
 from transforms.llm.client import Answered
-from transforms.llm.requests import PENDING, ModelError, Request
+from transforms.llm.requests import PENDING, Kind, ModelError, Request
 from transforms.llm.stage import Decision, Reject, SlotsRule, settle_slots
+
+_WRONG: Final = frozenset({Kind.TRUNCATED, Kind.INVALID})
+"""Replies that a trainer would score, and score 0."""
 
 
 @dataclass(frozen=True)
@@ -22,7 +26,8 @@ class ClosedBook(SlotsRule):
 
     A policy learns from what it gets right at times: a question that no sample got right stays with
     `difficulty.passes` 0, for the trainer to choose. Rejected, where asked for: `answered_closed_book`, which every
-    sample got right. A sample that came to nothing is not counted; where all did, the pair is an error.
+    sample got right. A reply that was cut off or is no valid answer is a wrong one, as for a trainer; a call that
+    failed says nothing of the policy and is not counted. Where no sample counts, the pair is an error.
     """
 
     prompts: PromptSet
@@ -32,8 +37,8 @@ class ClosedBook(SlotsRule):
     def requests(self, document: Document) -> list[Request]:
         """Ask each question `settings.samples` times, one slot's after another's."""
         return [
-            dataclasses.replace(self._request(slot), sample=sample)
-            for slot in document.slots
+            dataclasses.replace(request, sample=sample)
+            for request in map(self._request, document.slots)
             for sample in range(self.settings.samples)
         ]
 
@@ -55,19 +60,27 @@ class ClosedBook(SlotsRule):
         )
 
     def _settle(self, slot: Slot, samples: Sequence[Answered | ModelError]) -> tuple[Slot, Reject | ModelError | None]:
-        answered = [sample for sample in samples if isinstance(sample, Answered)]
+        counted = [sample for sample in samples if isinstance(sample, Answered) or sample.kind in _WRONG]
         failures = [sample for sample in samples if isinstance(sample, ModelError)]
         failures.sort(key=lambda failure: failure.kind not in PENDING)  # what is pending can still be told
-        if failures and (not answered or failures[0].kind in PENDING):
+        call = _call(samples)
+        if failures and (not counted or failures[0].kind in PENDING):
+            failures[0].call = call
             return slot, failures[0]
-        passes = sum(self._passes(slot, sample) for sample in answered)
-        difficulty = Difficulty(answered[0].call.model, len(answered), passes)
-        measured = dataclasses.replace(slot, difficulty=difficulty, closed_book=answered[0].call)
-        if self.settings.drop_all_correct and passes == len(answered):
-            return measured, Reject("answered_closed_book", f"{passes} of {len(answered)} samples")
+        passes = sum(self._passes(slot, sample) for sample in counted if isinstance(sample, Answered))
+        difficulty = Difficulty(call.model if call else "", len(counted), passes)
+        measured = dataclasses.replace(slot, difficulty=difficulty, closed_book=call)
+        if self.settings.drop_all_correct and passes == self.settings.samples:
+            return measured, Reject("answered_closed_book", f"{passes} of {passes} samples")
         return measured, None
 
     def _passes(self, slot: Slot, sample: Answered) -> bool:
         said = sample.expect(SolveAnswer).answer
         verdict = score(slot.question or "", slot.answer or "", said, slot.answer_type or "", slot.aliases)
         return verdict.score == 1
+
+
+def _call(samples: Sequence[Answered | ModelError]) -> Call | None:
+    """Return the calls of all samples as one: its key has those of all, a space between."""
+    calls = [sample.call for sample in samples if sample.call is not None]
+    return dataclasses.replace(calls[0], key=" ".join(call.key for call in calls)) if calls else None

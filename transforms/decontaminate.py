@@ -16,7 +16,7 @@ from apache_beam.pvalue import TaggedOutput
 from prompts import PromptSet
 from schemas.answers import SameAnswer, Stage, json_schema
 from schemas.config_filters import DecontaminateSettings
-from schemas.records import Contamination, Failed, Pair, Rejected, Source, StageNames, arrow_schema
+from schemas.records import Call, Contamination, Failed, Pair, Rejected, Source, StageNames, arrow_schema
 from transforms.benchmarks.index import open_indexes
 from transforms.benchmarks.nearest import Neighbour, open_neighbours
 from transforms.benchmarks.rules import contaminations
@@ -121,6 +121,7 @@ class AskSame(Rule[Suspect]):
                 return Decision(pending=(answered.kind,))
             return Decision(failed=(_failed(suspect.pair, answered),))
         number = answered.expect(SameAnswer).number
+        suspect = Suspect(_asked(suspect.pair, answered.call), suspect.items)
         if number == 0:
             return Decision(suspect)
         item = suspect.items[number - 1]
@@ -131,7 +132,14 @@ class AskSame(Rule[Suspect]):
         return Decision(Suspect(pair, suspect.items), figures=tuple(figures(found)))
 
 
+def _asked(pair: Row, call: Call) -> Row:
+    """Return a pair that says how a model was asked about it."""
+    told = {"models": call.model, "prompts": call.prompt, "calls": call.key}
+    return {**pair, **{column: {**pair[column], STAGE: name} for column, name in told.items()}}
+
+
 def _failed(pair: Row, error: ModelError) -> Failed:
+    pair = pair if error.call is None else _asked(pair, error.call)
     return Failed(
         doc_id=pair["source"]["doc_id"],
         pair_id=pair["id"],

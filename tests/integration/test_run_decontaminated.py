@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tests.batch_runs import collect_all, quick_batches
 from tests.model_server import ModelServer
 from tests.support import manifest_of, prose_corpus, rows_of, stages_of, webscale_rl
 
@@ -85,3 +86,28 @@ def test_an_index_that_is_none_ends_the_run_before_it_begins(
     flags = ("--config", config, "--benchmarks", index)
     assert webscale_rl("run", "--input", corpus, "--output", tmp_path / "run", *flags) == 2
     assert "--with-questions" in capsys.readouterr().err
+
+
+def test_batches_compare_in_other_words_too(earlier: Any, tmp_path: Path) -> None:
+    corpus, pairs, _ = earlier
+    words = [pair["question"].replace("Which", "Exactly which").replace("completes", "fits into") for pair in pairs[:2]]
+    lines = [json.dumps({"question": question}) for question in words]
+    (tmp_path / "other.jsonl").write_text("\n".join(lines), encoding="utf-8")
+    build = ("benchmarks", "build", f"other={tmp_path}/other.jsonl", "--with-questions", "--output", tmp_path / "index")
+    assert webscale_rl(*build) == 0
+    with quick_batches(), ModelServer() as server:
+        model = {"model": "openai/compare", "api_base": server.base_url}
+        config = tmp_path / "config.yaml"
+        config.write_text(json.dumps({"models": {"decontaminate": model}}), encoding="utf-8")
+        flags = ("--input", corpus, "--output", tmp_path / "run", "--benchmarks", tmp_path / "index")
+        flags = (*flags, "--config", config, "--model", "openai/test", "--api-base", server.base_url)
+        while webscale_rl("run", *flags, "--llm-mode", "batch") == 3:
+            assert webscale_rl("batch", "submit", tmp_path / "run") == 3, "sent, and not answered yet"
+            collect_all(tmp_path / "run")
+        assert webscale_rl("run", *flags[:3], tmp_path / "online", *flags[4:]) == 0
+    rows = rows_of(tmp_path / "run", "qa")
+    assert rows == rows_of(tmp_path / "online", "qa")
+    gone = [row for row in rows_of(tmp_path / "run", "rejected") if row["stage"] == "decontaminate"]
+    assert {row["pair_id"] for row in gone} >= {pair["id"] for pair in pairs[:2]}
+    asked = [row for row in (*gone, *rows) if row["calls"]["decontaminate"]]
+    assert asked and stages_of(tmp_path / "run")["decontaminate"]["in"] == len(pairs)

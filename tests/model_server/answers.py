@@ -16,6 +16,12 @@ from schemas.domains import DOMAINS, MAX_PERSONAS
 REJECT_MARKER: Final = "REJECTME"
 """A document with this word in it is not qualified, says the screen."""
 
+MISREAD_MARKER: Final = "MISREADME"
+"""No question about a document with this word in it is answered again."""
+
+GUESS: Final = "Jarrow"
+"""What is answered to any question without a document."""
+
 PLAIN: Final = "plain"
 """The stage of a request whose `response_format` names none of ours."""
 
@@ -169,6 +175,7 @@ def _generate(document: str, seed: int) -> dict[str, Any]:
 def _solve(document: str, content: str) -> dict[str, Any]:
     """Fill the blank of the question behind a document by its sentence there."""
     asked = _STATEMENT.search(content.rpartition(document)[2])
+    asked = None if MISREAD_MARKER in document else asked
     sentences = [sentence.rstrip(".!?") for sentence in _sentences(document)] if asked else []
     before, after = (asked[1], asked[2]) if asked else ("", "")
     for sentence in sentences:
@@ -199,7 +206,7 @@ def valid_answer(body: Mapping[str, Any]) -> dict[str, Any] | None:
     Screen, classify and judge depend on the document only, alone or merged. Generate asks for a number, year or name of
     one of the document's sentences, chosen by the hash of the whole request, or for the longest word of the first that
     fits. Merged tasks are answered for each numbered line behind the document, and for number 1 where there is none.
-    Round trip finds what generate has asked for; closed book knows nothing.
+    Round trip finds what generate has asked for, but in a document with `MISREAD_MARKER`; closed book says `GUESS`.
     """
     content = "\n".join(m["content"] for m in body["messages"] if m["role"] == "user")
     document = document_of(content)
@@ -222,7 +229,7 @@ def valid_answer(body: Mapping[str, Any]) -> dict[str, Any] | None:
     if stage == "round_trip":
         return _solve(document, content)
     if stage == "closed_book":
-        return {"thought": "That is in no memory of mine.", "answer": "I do not know"}
+        return {"thought": "That is in no memory of mine.", "answer": GUESS}
     if stage == "decontaminate":
         return {"thought": "I compared the words.", "number": _same(content)}
     if stage == "judge_all":

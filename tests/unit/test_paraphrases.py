@@ -83,11 +83,15 @@ def test_where_pairs_are_marked_it_stays_with_the_mark() -> None:
 
 def test_a_question_that_asks_something_else_stays_as_it_is() -> None:
     decision = decided(0)
-    assert decision.kept.pair == row(PARAPHRASE) and not decision.figures
+    told = {"models": "a/model", "prompts": "fingerprint", "calls": "key"}
+    for column, name in told.items():
+        assert decision.kept.pair[column] == row(PARAPHRASE)[column] | {"decontaminate": name}
+    assert decision.kept.pair["contamination"] == [] and not decision.figures
 
 
 def test_without_an_answer_the_pair_is_an_error_or_waits() -> None:
     (error,) = decided(kind=Kind.INVALID).failed
+    assert error.calls.decontaminate == "key"
     assert (error.stage, error.error, error.pair_id, error.attempts) == ("decontaminate", "invalid", f"{1:032d}", 3)
     assert decided(kind=Kind.BATCH).pending == (Kind.BATCH,)
 

@@ -31,8 +31,8 @@ def said(stage: Stage, answer: str, key: str = "key") -> Answered:
     return Answered(ANSWERS[stage].model_validate(fields), Call("a/policy", "fingerprint", key), Counter())
 
 
-def nothing(kind: Kind) -> Unanswered:
-    return Unanswered(ModelError(kind, "what went wrong"), Call("a/policy", "fingerprint", "key"), Counter(), 4)
+def nothing(kind: Kind, key: str = "key") -> Unanswered:
+    return Unanswered(ModelError(kind, "what went wrong"), Call("a/policy", "fingerprint", key), Counter(), 4)
 
 
 def config(**more: Any) -> RunConfig:
@@ -95,7 +95,7 @@ def test_difficulty_is_how_many_samples_got_it_right() -> None:
     assert decision.kept is not None
     (slot,) = decision.kept.slots
     assert slot.difficulty == Difficulty("a/policy", 4, 2)
-    assert slot.closed_book == Call("a/policy", "fingerprint", "k0")
+    assert slot.closed_book == Call("a/policy", "fingerprint", "k0 k1 k2 k3"), "all that came of the document"
 
 
 def test_what_nobody_gets_right_stays_and_says_so() -> None:
@@ -116,16 +116,25 @@ def test_what_every_sample_gets_right_goes_only_where_asked_for(drop: bool) -> N
         assert (row.stage, row.reason, row.value) == ("closed_book", "answered_closed_book", "2 of 2 samples")
 
 
-def test_a_sample_that_came_to_nothing_is_not_counted_as_wrong() -> None:
-    decision = closed(3, nothing(Kind.INVALID), said("closed_book", "240 metres", "k1"), nothing(Kind.REFUSED))
+@pytest.mark.parametrize("kind", [Kind.TRUNCATED, Kind.INVALID])
+def test_a_reply_of_no_use_is_a_wrong_one(kind: Kind) -> None:
+    decision = closed(3, nothing(kind, "k0"), said("closed_book", "240 metres", "k1"), nothing(kind, "k2"), drop=True)
     assert decision.kept is not None
+    assert decision.kept.slots[0].difficulty == Difficulty("a/policy", 3, 1)
+    assert closed(2, nothing(kind), nothing(kind)).kept is not None, "a hard question, not an error"
+
+
+@pytest.mark.parametrize("kind", [Kind.TRANSIENT, Kind.REFUSED, Kind.TIMEOUT])
+def test_a_call_that_failed_is_not_counted(kind: Kind) -> None:
+    decision = closed(2, nothing(kind), said("closed_book", "240 metres"), drop=True)
+    assert decision.kept is not None, "one sample is not all"
     assert decision.kept.slots[0].difficulty == Difficulty("a/policy", 1, 1)
-    assert decision.kept.slots[0].closed_book == Call("a/policy", "fingerprint", "k1")
 
 
 def test_a_pair_without_any_sample_is_an_error() -> None:
-    decision = closed(2, nothing(Kind.INVALID), nothing(Kind.TRUNCATED))
-    assert [(row.pair_id, row.error, row.calls.closed_book) for row in decision.failed] == [("p1", "invalid", "key")]
+    decision = closed(2, nothing(Kind.TIMEOUT, "k0"), nothing(Kind.REFUSED, "k1"))
+    found = [(row.pair_id, row.error, row.calls.closed_book) for row in decision.failed]
+    assert found == [("p1", "timeout", "k0 k1")]
 
 
 def test_a_pair_waits_as_long_as_one_of_its_samples_does() -> None:
@@ -163,6 +172,14 @@ def test_the_stages_are_in_a_run_where_they_have_a_model() -> None:
         ),
         ({"closed_book": {"samples": 8}}, "closed_book has no model to ask: set models.closed_book"),
         ({"closed_book": {"samples": 0}, "models": {"closed_book": {"model": "a/b"}}}, "greater than or equal to 1"),
+        (
+            {"models": {"closed_book": {"model": "a/b", "temperature": 0}}},
+            "closed_book.samples = 4 of one answer, as models.closed_book.temperature is 0; sample one, or",
+        ),
+        (
+            {"models": {"generate": {"model": "a/b"}, "round_trip": {"model": "a/b", "max_tokens": 9}}},
+            "models.round_trip is a/b as models.generate, whose mistakes it would repeat; name another",
+        ),
         ({"until": "round_trip"}, "until: this run has no round_trip, which needs models.round_trip"),
     ],
 )

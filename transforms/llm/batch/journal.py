@@ -168,6 +168,8 @@ class Journal:
             "prices": {name: price.model_dump() for name, price in config.prices.items() if name in called},
             "budget_usd": config.budget_usd,
             "until": config.until,
+            "closed_book": config.closed_book.model_dump(),
+            "decontaminate": None if config.decontaminate is None else config.decontaminate.model_dump(mode="json"),
         }
         write_text(f"{self.directory}/{_RUN}", json.dumps(fields, indent=2) + "\n")
 
