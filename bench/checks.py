@@ -33,7 +33,7 @@ from bench.planting import KINDS, Planted, plant
 from prompts import PromptSet, load_prompts
 from schemas.config import ClosedBookSettings
 from schemas.config_filters import CheckLimits
-from schemas.records import Document, Slot, Source, text_sha256
+from schemas.records import Document, Pair, Slot, Source, text_sha256, to_table
 from transforms.checks import reject_reason
 from transforms.closed_book import ClosedBook
 from transforms.judge import JudgeQA
@@ -41,6 +41,7 @@ from transforms.llm.client import ClientSettings
 from transforms.llm.requests import Settings
 from transforms.llm.shared import SharedClient
 from transforms.llm.stage import Rule
+from transforms.pairs import to_pair
 from transforms.round_trip import RoundTrip
 
 Column = Callable[[Sequence[Planted]], "list[str | None]"]
@@ -61,7 +62,7 @@ def _reason(pair: Planted) -> tuple[str, str] | None:
     )
 
 
-STAGES: Final[dict[str, Callable[[PromptSet], Rule[Document]]]] = {
+STAGES: Final[dict[str, Callable[[PromptSet], Rule[Any]]]] = {
     "judge": JudgeQA,
     "round_trip": RoundTrip,
     "closed_book": lambda prompts: ClosedBook(prompts, ClosedBookSettings(drop_all_correct=True)),
@@ -69,16 +70,16 @@ STAGES: Final[dict[str, Callable[[PromptSet], Rule[Document]]]] = {
 """The stages behind the rules, by their names, in the order of the figure."""
 
 
-def asking(rule: Rule[Document], settings: Settings, cache: str) -> Column:
+def asking(rule: Rule[Any], settings: Settings, cache: str) -> Column:
     """Return what decides as a stage does that asks a model; a pair on which it gave no answer stays."""
 
     def decide(pairs: Sequence[Planted]) -> list[str | None]:
-        documents = [_document(pair) for pair in pairs]
+        elements = [_row(pair) if rule.stage == "closed_book" else _document(pair) for pair in pairs]
         client = SharedClient(ClientSettings(models={rule.stage: settings}, cache=cache, concurrency=8))
         try:
-            futures = [client.ask_all(rule.requests(document)) for document in documents]
+            futures = [client.ask_all(rule.requests(element)) for element in elements]
             decisions = [
-                rule.decide(document, future.result()) for document, future in zip(documents, futures, strict=True)
+                rule.decide(element, future.result()) for element, future in zip(elements, futures, strict=True)
             ]
         finally:
             client.close()
@@ -92,6 +93,12 @@ def asking(rule: Rule[Document], settings: Settings, cache: str) -> Column:
 def _document(pair: Planted) -> Document:
     slot = Slot(pair.key, pair.persona, pair.question, pair.answer, pair.aliases, pair.answer_type, pair.evidence)
     return Document(Source(pair.key, "", text_sha256=text_sha256(pair.document)), pair.document, slots=(slot,))
+
+
+def _row(pair: Planted) -> dict[str, Any]:
+    document = _document(pair)
+    (row,) = to_table(Pair, [to_pair(document, document.slots[0])]).to_pylist()
+    return dict(row)
 
 
 def read_pairs(pairs: str, corpus: Sequence[str]) -> list[Planted]:

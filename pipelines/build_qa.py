@@ -17,6 +17,7 @@ from transforms.generate import GenerateQA
 from transforms.heuristics import FilterHeuristics
 from transforms.judge import JudgeQA
 from transforms.llm.stage import AskModel
+from transforms.pair_rows import AsRows, AsTables
 from transforms.pairs import ReadPairs, SpillPairs
 from transforms.questions import DropDuplicateQuestions
 from transforms.read import ReadCorpus
@@ -56,9 +57,6 @@ def build_qa(pipeline: beam.Pipeline, run: Run) -> Any:
         documents = doors.past(documents | "JudgeQA" >> AskModel(JudgeQA(prompts, calls), run.client))
     if "round_trip" in stages:
         documents = doors.past(documents | "RoundTrip" >> AskModel(RoundTrip(prompts), run.client))
-    if "closed_book" in stages:
-        solve = ClosedBook(prompts, config.closed_book)
-        documents = doors.past(documents | "ClosedBook" >> AskModel(solve, run.client))
     pairs = documents | "SpillPairs" >> SpillPairs(run.facts.scratch)
     if "questions" not in stages:
         return doors.pairs(pairs | ReadPairs())
@@ -68,6 +66,9 @@ def build_qa(pipeline: beam.Pipeline, run: Run) -> Any:
         asked = "decontaminate" in config.asked
         paraphrases = (AskSame(prompts, config.decontaminate), run.client) if asked else None
         pairs = doors.past(pairs | "Decontaminate" >> Decontaminate(config.decontaminate, paraphrases))
+    if "closed_book" in stages:
+        solve = AskModel(ClosedBook(prompts, config.closed_book), run.client)
+        pairs = doors.past(pairs | AsRows() | "ClosedBook" >> solve) | AsTables()
     return doors.pairs(pairs) if ends else doors.qa(pairs)
 
 

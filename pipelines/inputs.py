@@ -69,11 +69,11 @@ def benchmarks_of(config: RunConfig) -> dict[str, int]:
     Raises:
       UsageError: an index cannot be used, or lacks the questions that a model is to compare with.
     """
-    if config.decontaminate is None or "decontaminate" not in config.stages:
+    if config.decontaminate is None:
         return {}
     try:
         indexes = open_indexes(config.decontaminate.benchmarks)
-        if "decontaminate" in config.asked:
+        if config.models.decontaminate is not None:
             for path in config.decontaminate.benchmarks:
                 open_neighbours(path)
     except (BenchmarkIndexError, StorageError) as error:

@@ -19,7 +19,7 @@ from pipelines.inputs import prompts_of
 from prompts import PromptSet
 from schemas.config import RunConfig
 from schemas.elements import Selection
-from schemas.records import Call, Document, Slot, Source
+from schemas.records import Call, Document, Pair, Slot, Source, to_table
 from transforms.checks import checked
 from transforms.classify import ClassifyDomain
 from transforms.closed_book import ClosedBook
@@ -30,6 +30,7 @@ from transforms.llm.client import Answered
 from transforms.llm.parsing import parsed
 from transforms.llm.requests import Kind, ModelError, Request, Settings
 from transforms.llm.stage import Decision, Rule
+from transforms.pairs import to_pair
 from transforms.read import plan_corpus
 from transforms.round_trip import RoundTrip
 from transforms.screen import ScreenDocuments
@@ -86,7 +87,9 @@ class Life:
         self._config = config
         self._cache = cache
         self._models = {stage: Settings(**model.model_dump()) for stage, model in config.asked.items()}
-        self._rules = _rules(config, prompts_of(config))
+        prompts = prompts_of(config)
+        self._rules = _rules(config, prompts)
+        self._solve = ClosedBook(prompts, config.closed_book)
 
     def steps(self, document: Document, pair_id: str | None) -> Iterator[Step]:
         """Yield what each stage from the screen on asked about a document, or about one of its pairs, and decided.
@@ -94,6 +97,9 @@ class Life:
         Ends with the stage that did not keep it, or has no answer in the cache.
         """
         for stage in self._config.stages:
+            if stage == "closed_book" and pair_id is not None:
+                yield from self._solved(document, pair_id)
+                return
             if stage == "check":
                 decision, exchanges = checked(document, self._config.checks), tuple[Exchange, ...]()
             elif stage in self._rules:
@@ -106,6 +112,15 @@ class Life:
             if kept is None or not stays:
                 return
             document = kept
+
+    def _solved(self, document: Document, pair_id: str) -> Iterator[Step]:
+        """Yield what the policy answered, where it was asked: what the stages before turned away it was not."""
+        slots = [slot for slot in document.slots if slot.pair_id == pair_id]
+        for pair in to_table(Pair, [to_pair(document, slot) for slot in slots]).to_pylist():
+            exchanges = tuple(map(self._exchange, self._solve.requests(pair)))
+            if any(exchange.answers for exchange in exchanges):
+                decision = self._solve.decide(pair, list(map(_answer, exchanges)))
+                yield Step("closed_book", exchanges, KEPT if decision.kept is not None else _why(decision, pair_id))
 
     def _asked(
         self, rule: Rule[Document], document: Document, pair_id: str | None
@@ -143,7 +158,6 @@ def _rules(config: RunConfig, prompts: PromptSet) -> dict[str, Rule[Document]]:
         "generate": GenerateQA(prompts, config.calls),
         "judge": JudgeQA(prompts, config.calls),
         "round_trip": RoundTrip(prompts),
-        "closed_book": ClosedBook(prompts, config.closed_book),
     }
 
 
@@ -170,7 +184,7 @@ def _answer(exchange: Exchange) -> Answered | ModelError:
     return Answered(answer, Call(exchange.model, exchange.request.prompt, exchange.key), Counter())
 
 
-def _why(decision: Decision[Document], pair_id: str | None) -> str:
+def _why(decision: Decision[Any], pair_id: str | None) -> str:
     for row in decision.rejected:
         if pair_id is None or row.pair_id in (pair_id, None):
             return f"rejected, {row.reason}: {row.value}"

@@ -207,6 +207,8 @@ def merge_flags(content: Mapping[str, Any], flags: argparse.Namespace) -> dict[s
     if flags.languages is not None and isinstance(merged.get("filters") or {}, dict):
         merged["filters"] = dict(merged.get("filters") or {})
         _update(merged["filters"], "language", {"languages": flags.languages.split(",")})
+    if flags.on_contaminated is not None and not (flags.benchmarks or merged.get("decontaminate")):
+        raise UsageError("--on-contaminated has nothing to compare with: name an index with --benchmarks")
     against = {"benchmarks": flags.benchmarks, "on_contaminated": flags.on_contaminated}
     _update(merged, "decontaminate", {name: value for name, value in against.items() if value is not None})
     model = {"model": flags.model, "api_base": flags.api_base}
@@ -273,7 +275,9 @@ def _first_problem(error: ValidationError, path: str | None) -> str:
     place = [str(part) for part in problem["loc"]]
     where = f"--config {path}: " if path else ""
     if problem["type"] == "extra_forbidden":
-        return f"{where}unknown key {'.'.join(place)}{suggestion(place[-1], _keys_at(place[:-1]))}"
+        groups = [f"{name}.{place[-1]}" for name in RunConfig.model_fields if place[-1] in _keys_at([name])]
+        hint = f"; did you mean {groups[0]}?" if groups and len(place) == 1 else None
+        return f"{where}unknown key {'.'.join(place)}{hint or suggestion(place[-1], _keys_at(place[:-1]))}"
     if problem["type"] == "value_error":  # from a validator of ours, which names the value itself
         return where + ": ".join([*([".".join(place)] if place else []), str(problem["ctx"]["error"])])
     if problem["type"] == "missing":

@@ -48,20 +48,21 @@ class PromptSizes:
     def __init__(self, prompts: PromptSet, calls: Calls, documents: Sequence[Document]) -> None:
         self._documents = documents
         self._calls = calls
-        (self._same,) = AskSame(prompts, DecontaminateSettings(benchmarks=("-",))).requests(_SUSPECT)
+        same = AskSame(prompts, DecontaminateSettings(benchmarks=("-",))).requests(_SUSPECT)
+        solve = ClosedBook(prompts, ClosedBookSettings()).requests(_SUSPECT.pair)
+        self._alike: dict[Stage, Request] = {"decontaminate": same[0], "closed_book": solve[0]}
         self._rules: dict[Stage, Rule[Document]] = {
             "screen": ScreenDocuments(prompts, calls),
             "classify": ClassifyDomain(prompts, calls),
             "generate": GenerateQA(prompts, calls),
             "judge": JudgeQA(prompts, calls),
             "round_trip": RoundTrip(prompts),
-            "closed_book": ClosedBook(prompts, ClosedBookSettings()),
         }
 
     def each(self, stage: Stage, size: Callable[[Request], int], personas: int = 1) -> list[int]:
         """Return the size of a stage's prompt about each document, with a number of personas and their pairs."""
-        if stage == "decontaminate":
-            return [size(self._same)] * len(self._documents)
+        if stage in self._alike:
+            return [size(self._alike[stage])] * len(self._documents)
         rule = self._rules[stage]
         return [size(rule.requests(_with_pairs(document, personas))[0]) for document in self._documents]
 

@@ -38,10 +38,17 @@ def check_settings(root: str, catalog: Catalog, part: Part, config: RunConfig) -
     if differences:
         rows, files = plan_of(config).rows, len(catalog.files)
         raise UsageError(
-            f"{root} was made with other settings ({', '.join(differences)}): --full makes it anew with these,"
+            f"{root} was made with other settings ({', '.join(differences)}){_left_out(catalog, part)}: --full makes it"
+            " anew with these,"
             f" {rows:,} documents of the corpus in place of {files:,} files that were read so far;"
             f" {cost_words(catalog, differences)}"
         )
+
+
+def _left_out(catalog: Catalog, part: Part) -> str:
+    """Return which settings of a catalogue's runs are not given any more: likely forgotten."""
+    gone = sorted(key for key in catalog.settings if key not in part.settings and key != "models")
+    return f"; give {', '.join(gone)} again to go on as before" if gone else ""
 
 
 def changes(catalog: Catalog, settings: Mapping[str, JsonValue], prompts: Mapping[str, str]) -> list[str]:

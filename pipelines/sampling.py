@@ -12,7 +12,7 @@ from typing import Any
 from apache_beam.options.pipeline_options import PipelineOptions, StandardOptions
 
 from pipelines.doors import Run
-from pipelines.inputs import check_filters, plan_of, prompts_of
+from pipelines.inputs import benchmarks_of, check_filters, plan_of, prompts_of
 from pipelines.options import UsageError
 from pipelines.run import new_run_id
 from pipelines.rundir import read_manifest, take_run
@@ -62,6 +62,7 @@ def take_sample(config: RunConfig, documents: int, options: PipelineOptions) -> 
     """
     prompts, plan = prompts_of(config), plan_of(config)
     check_filters(config)
+    benchmarks_of(config)
     rows = plan.rows - len(plan.unreadable)
     drawn = dataclasses.replace(plan, sample=draw(int(plan.first_row[-1]), min(documents, rows)))
     options.view_as(StandardOptions).runner = LOCAL_RUNNER

@@ -63,6 +63,21 @@ def contamination_words(table: list[dict[str, Any]], action: str) -> str:
     return f"Compared with {items:,} items of {len(table):,} evaluation sets; {done} as theirs: {found}."
 
 
+def difficulty_words(figures: dict[str, int]) -> str:
+    """Return how a policy did on the questions it was asked.
+
+    Args:
+      figures: of the stage closed_book: "passes N" is how many pairs have so many right samples.
+    """
+    passes = {int(name.removeprefix("passes ")): n for name, n in figures.items() if name.startswith("passes ")}
+    pairs, right = sum(passes.values()), sum(number * n for number, n in passes.items())
+    spread = ", ".join(f"{number}: {n:,}" for number, n in sorted(passes.items()))
+    return (
+        f"Closed book, {pairs:,} questions: {passes.get(0, 0) / pairs:.0%} are answered by no sample,"
+        f" {right / pairs:.2f} samples a question are right (questions by right samples: {spread})."
+    )
+
+
 def sample_pairs(output: str, directory: str) -> list[dict[str, Any]]:
     """Return up to three pairs of the first shard, of different domains as far as they go."""
     shards = list_files(f"{output}/{directory}/part-*.parquet")
@@ -90,6 +105,8 @@ def summary(output: str, manifest: dict[str, Any]) -> str:
         parts.append(dedup_words(figures["dedup"], manifest["config"]["dedup"]))
     if table := manifest.get("contamination"):
         parts.append(contamination_words(table, manifest["config"]["decontaminate"]["on_contaminated"]))
+    if any(name.startswith("passes ") for name in figures.get("closed_book") or ()):
+        parts.append(difficulty_words(figures["closed_book"]))
     if not rows:
         parts.append(f"Nothing was kept: {_why_nothing(manifest)}")
     elif kind != "documents":
@@ -151,6 +168,8 @@ def _why_nothing(manifest: dict[str, Any]) -> str:
     if manifest["stages"][0]["reasons"].get("unchanged") == manifest["stages"][0]["in"]:
         return "no document is new."
     for stage in manifest["stages"]:
+        if not stage["kept"] and stage["pending"]:
+            return f"{stage['pending']:,} {stage['unit']}s wait at {stage['stage']}."
         if not stage["kept"]:
             reasons = {**stage["reasons"], **stage["failures"]}
             named = ", ".join(f"{name} ({n})" for name, n in reasons.items()) or "nothing arrived"

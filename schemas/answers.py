@@ -18,7 +18,7 @@ from pydantic.config import JsonDict
 
 from schemas.domains import MAX_ALIASES, MAX_PERSONAS, AnswerType, Domain
 
-Stage = Literal["screen", "classify", "generate", "judge", "round_trip", "closed_book", "decontaminate"]
+Stage = Literal["screen", "classify", "generate", "judge", "round_trip", "decontaminate", "closed_book"]
 MergedTask = Literal["read", "generate_all", "judge_all"]
 Task = Stage | MergedTask
 Calls = Literal["reference", "merged"]

@@ -17,7 +17,7 @@ from schemas.config_filters import CheckLimits, DecontaminateSettings, DedupSett
 EMBEDDED_MODEL: Final = "embedded/extractive"
 
 DocumentStage = Literal["read", "filter", "dedup", "screen", "classify"]
-PairStage = Literal["generate", "check", "judge", "round_trip", "closed_book", "questions", "decontaminate"]
+PairStage = Literal["generate", "check", "judge", "round_trip", "questions", "decontaminate", "closed_book"]
 DOCUMENT_STAGES: Final[tuple[str, ...]] = get_args(DocumentStage)
 STAGES: Final = (*DOCUMENT_STAGES, *get_args(PairStage))
 """The stages that count, in the order of the figure; `RunConfig.stages` has those of one run."""

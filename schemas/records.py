@@ -58,8 +58,8 @@ class StageNames:
     generate: str | None = None
     judge: str | None = None
     round_trip: str | None = None
-    closed_book: str | None = None
     decontaminate: str | None = None
+    closed_book: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,11 +93,9 @@ class Slot:
     evidence: str | None = None
     thought: str | None = None
     checks: Verdict | None = None
-    difficulty: Difficulty | None = None
     generate: Call | None = None
     judge: Call | None = None
     round_trip: Call | None = None
-    closed_book: Call | None = None
 
 
 @dataclass(frozen=True, slots=True)

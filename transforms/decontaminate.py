@@ -16,14 +16,16 @@ from apache_beam.pvalue import TaggedOutput
 from prompts import PromptSet
 from schemas.answers import SameAnswer, Stage, json_schema
 from schemas.config_filters import DecontaminateSettings
-from schemas.records import Call, Contamination, Failed, Pair, Rejected, Source, StageNames, arrow_schema
+from schemas.records import Contamination, Pair, Rejected, arrow_schema
 from transforms.benchmarks.index import open_indexes
 from transforms.benchmarks.nearest import Neighbour, open_neighbours
 from transforms.benchmarks.rules import contaminations
 from transforms.ledger import SIDE_DOORS, Doors, LedgerDoFn, doors
 from transforms.llm.client import Answered, ClientSettings
 from transforms.llm.requests import PENDING, ModelError, Request
-from transforms.llm.stage import AskModel, Decision, Rule, numbered
+from transforms.llm.stage import AskModel, Decision, Reject, Rule, numbered
+from transforms.pair_rows import AsTables, Row, asked, failed, rejected
+from transforms.state import absolute
 
 STAGE: Final = "decontaminate"
 PARAPHRASE: Final = "paraphrase"
@@ -36,8 +38,6 @@ _SUSPECTS: Final = "suspects"
 
 Found = Mapping[int, tuple[Contamination, ...]]
 """What contaminates each row that is contaminated."""
-Row = Mapping[str, Any]
-"""A row of `Pair` as plain values."""
 
 
 def shown(items: Sequence[Contamination]) -> str:
@@ -58,17 +58,7 @@ def marked(pairs: pa.Table, found: Found) -> pa.Table:
 
 def contaminated(pair: Row, items: Sequence[Contamination]) -> Rejected:
     """Return the row of `rejected/` of a pair whose question is an evaluation set's."""
-    return Rejected(
-        doc_id=pair["source"]["doc_id"],
-        pair_id=pair["id"],
-        stage=STAGE,
-        reason="contaminated",
-        value=shown(items),
-        source=Source(**pair["source"]),
-        question=pair["question"],
-        answer=pair["answer"],
-        calls=StageNames(**pair["calls"]),
-    )
+    return rejected(pair, STAGE, Reject("contaminated", shown(items)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,9 +109,9 @@ class AskSame(Rule[Suspect]):
         if isinstance(answered, ModelError):
             if answered.kind in PENDING:
                 return Decision(pending=(answered.kind,))
-            return Decision(failed=(_failed(suspect.pair, answered),))
+            return Decision(failed=(failed(suspect.pair, STAGE, answered),))
         number = answered.expect(SameAnswer).number
-        suspect = Suspect(_asked(suspect.pair, answered.call), suspect.items)
+        suspect = Suspect(asked(suspect.pair, STAGE, answered.call), suspect.items)
         if number == 0:
             return Decision(suspect)
         item = suspect.items[number - 1]
@@ -130,26 +120,6 @@ class AskSame(Rule[Suspect]):
             return Decision(rejected=(contaminated(suspect.pair, found),), figures=tuple(figures(found)))
         pair = {**suspect.pair, _COLUMN: [dataclasses.asdict(one) for one in found]}
         return Decision(Suspect(pair, suspect.items), figures=tuple(figures(found)))
-
-
-def _asked(pair: Row, call: Call) -> Row:
-    """Return a pair that says how a model was asked about it."""
-    told = {"models": call.model, "prompts": call.prompt, "calls": call.key}
-    return {**pair, **{column: {**pair[column], STAGE: name} for column, name in told.items()}}
-
-
-def _failed(pair: Row, error: ModelError) -> Failed:
-    pair = pair if error.call is None else _asked(pair, error.call)
-    return Failed(
-        doc_id=pair["source"]["doc_id"],
-        pair_id=pair["id"],
-        stage=STAGE,
-        error=error.kind.value,
-        message=str(error),
-        attempts=error.attempts,
-        source=Source(**pair["source"]),
-        calls=StageNames(**pair["calls"]),
-    )
 
 
 class Decontaminate(beam.PTransform):
@@ -169,7 +139,9 @@ class Decontaminate(beam.PTransform):
         self, settings: DecontaminateSettings, paraphrases: tuple[AskSame, ClientSettings] | None = None
     ) -> None:
         super().__init__()
-        self.settings = settings
+        # Wherever a worker's own directory is.
+        here = tuple(map(absolute, settings.benchmarks))
+        self.settings = settings.model_copy(update={"benchmarks": here})
         self.paraphrases = paraphrases
 
     def expand(self, pairs: Any) -> Doors:
@@ -178,15 +150,11 @@ class Decontaminate(beam.PTransform):
         by_rule = doors(compared)
         if self.paraphrases is None:
             return by_rule
-        asked = compared[_SUSPECTS] | "AskSame" >> AskModel(*self.paraphrases)
-        tables = asked.kept | "AsTables" >> beam.Map(_as_table)
-        both = zip(("Kept", "Rejected", "Errors", "Counts"), by_rule[:4], (tables, *asked[1:4]), strict=True)
+        by_model = compared[_SUSPECTS] | "AskSame" >> AskModel(*self.paraphrases)
+        tables = by_model.kept | "Pairs" >> beam.Map(lambda suspect: suspect.pair) | AsTables()
+        both = zip(("Kept", "Rejected", "Errors", "Counts"), by_rule[:4], (tables, *by_model[1:4]), strict=True)
         kept, rejected, errors, counts = (parts | name >> beam.Flatten() for name, *parts in both)
-        return Doors(kept, rejected, errors, counts, asked.pending)
-
-
-def _as_table(suspect: Suspect) -> pa.Table:
-    return pa.Table.from_pylist([dict(suspect.pair)], schema=arrow_schema(Pair))
+        return Doors(kept, rejected, errors, counts, by_model.pending)
 
 
 class _Compare(LedgerDoFn):

@@ -18,7 +18,7 @@ _GROUP_ROWS: Final = 1000
 
 def to_pair(document: Document, slot: Slot) -> Pair:
     """Return a slot as a row of `qa/`; what the run has not reached is null."""
-    calls = (document.screen, document.classify, slot.generate, slot.judge, slot.round_trip, slot.closed_book)
+    calls = (document.screen, document.classify, slot.generate, slot.judge, slot.round_trip)
 
     def names(attribute: str) -> StageNames:
         return StageNames(*(_attribute(call, attribute) for call in calls))
@@ -37,7 +37,6 @@ def to_pair(document: Document, slot: Slot) -> Pair:
         prompts=names("prompt"),
         calls=names("key"),
         checks=slot.checks,
-        difficulty=slot.difficulty,
     )
 
 

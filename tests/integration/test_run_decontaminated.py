@@ -76,7 +76,10 @@ def test_an_index_that_is_none_ends_the_run_before_it_begins(
     corpus, _, index = earlier
     for flags, words in (
         (("--benchmarks", tmp_path / "none"), "--benchmarks: "),
-        (("--on-contaminated", "mark"), "decontaminate.benchmarks is missing"),
+        (
+            ("--on-contaminated", "mark"),
+            "--on-contaminated has nothing to compare with: name an index with",
+        ),
     ):
         assert webscale_rl("run", "--input", corpus, "--output", tmp_path / "run", *flags) == 2
         said = capsys.readouterr().err

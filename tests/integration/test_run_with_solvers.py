@@ -41,7 +41,8 @@ def test_every_pair_is_answered_again_and_says_how_hard_it_is(tmp_path: Path) ->
     assert {row["doc_id"] for row in gone} <= {"corpus-20", "corpus-21", "corpus-22"}
     assert all(row["calls"]["round_trip"] for row in gone)
     assert stages["round_trip"]["in"] == judged > 20
-    assert stages["closed_book"]["in"] == stages["round_trip"]["kept"] == judged - len(gone)
+    assert stages["questions"]["in"] == stages["round_trip"]["kept"] == judged - len(gone)
+    assert stages["closed_book"]["in"] == stages["questions"]["kept"], "what repeats a question is not paid for"
     usage = {row["stage"]: row for row in manifest_of(output)["usage"]}
     for stage, due in (("round_trip", judged), ("closed_book", stages["closed_book"]["in"] * SAMPLES)):
         assert asked[stage]["200"] == usage[stage]["calls"] + TRIED

@@ -125,13 +125,13 @@ def test_of_a_duplicate_the_run_decides_that_read_its_file_last(tmp_path: Path) 
             {"checks": {"max_answer_words": 9}, "models": {"classify": {"model": "m"}}},
             {},
             ["models.classify"],
-            ["classify", "generate", "judge", "round_trip", "closed_book", "decontaminate"],
+            ["classify", "generate", "judge", "round_trip", "decontaminate", "closed_book"],
         ),
         (
             {"checks": {"max_answer_words": 9}, "calls": "merged"},
             {"judge": "new"},
             ["prompts.judge", "calls"],
-            ["screen", "classify", "generate", "judge", "round_trip", "closed_book", "decontaminate"],
+            ["screen", "classify", "generate", "judge", "round_trip", "decontaminate", "closed_book"],
         ),
     ],
 )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import re
 from collections import Counter
 from typing import Any
@@ -12,11 +11,13 @@ import pytest
 from prompts import load_prompts
 from schemas.answers import ANSWERS, Stage
 from schemas.config import ClosedBookSettings, RunConfig
-from schemas.records import Call, Difficulty, Document, Slot, Source, text_sha256
+from schemas.records import Call, Document, Pair, Slot, Source, text_sha256, to_table
 from transforms.closed_book import ClosedBook
 from transforms.llm.client import Answered, Unanswered
 from transforms.llm.requests import Kind, ModelError
 from transforms.llm.stage import Decision
+from transforms.pair_rows import Row
+from transforms.pairs import to_pair
 from transforms.round_trip import RoundTrip
 
 PROMPTS = load_prompts()
@@ -75,15 +76,23 @@ def test_a_round_trip_without_an_answer_is_an_error_or_waits() -> None:
 # Closed book
 
 
-def closed(samples: int, *answers: Answered | Unanswered, drop: bool = False, slot: Slot = LONG) -> Decision:
+ROW = to_table(Pair, [to_pair(DOCUMENT, LONG)]).to_pylist()[0]
+
+
+def closed(samples: int, *answers: Answered | Unanswered, drop: bool = False) -> Decision[Row]:
     rule = ClosedBook(PROMPTS, ClosedBookSettings(samples=samples, drop_all_correct=drop))
-    return rule.decide(dataclasses.replace(DOCUMENT, slots=(slot,)), answers)
+    return rule.decide(ROW, answers)
+
+
+def difficulty(decision: Decision[Row]) -> dict[str, Any]:
+    assert decision.kept is not None
+    return dict(decision.kept["difficulty"])
 
 
 def test_a_policy_is_asked_each_question_as_often_as_it_is_told_and_sees_nothing_else() -> None:
-    requests = ClosedBook(PROMPTS, ClosedBookSettings(samples=3)).requests(DOCUMENT)
-    assert [request.sample for request in requests] == [0, 1, 2, 0, 1, 2]
-    assert [request.variables["question"] for request in requests] == [LONG.question] * 3 + [YEAR.question] * 3
+    requests = ClosedBook(PROMPTS, ClosedBookSettings(samples=3)).requests(ROW)
+    assert [request.sample for request in requests] == [0, 1, 2]
+    assert [request.variables["question"] for request in requests] == [LONG.question] * 3
     (message,) = requests[0].messages
     assert TEXT not in message["content"] and "document" not in message["content"]
     assert LONG.question is not None and LONG.question in message["content"]
@@ -92,24 +101,25 @@ def test_a_policy_is_asked_each_question_as_often_as_it_is_told_and_sees_nothing
 def test_difficulty_is_how_many_samples_got_it_right() -> None:
     answers = ["240 metres", "300 metres", "I do not know", "about 240 m"]
     decision = closed(4, *(said("closed_book", answer, f"k{n}") for n, answer in enumerate(answers)))
-    assert decision.kept is not None
-    (slot,) = decision.kept.slots
-    assert slot.difficulty == Difficulty("a/policy", 4, 2)
-    assert slot.closed_book == Call("a/policy", "fingerprint", "k0 k1 k2 k3"), "all that came of the document"
+    assert difficulty(decision) == {"model": "a/policy", "samples": 4, "passes": 2}
+    assert decision.kept is not None and decision.figures == ("passes 2",)
+    assert decision.kept["calls"]["closed_book"] == "k0 k1 k2 k3", "all that came of the document"
+    assert (decision.kept["models"]["closed_book"], decision.kept["prompts"]["closed_book"]) == (
+        "a/policy",
+        "fingerprint",
+    )
 
 
 def test_what_nobody_gets_right_stays_and_says_so() -> None:
     decision = closed(2, said("closed_book", "no idea"), said("closed_book", "12 km"), drop=True)
-    assert decision.kept is not None
-    assert decision.kept.slots[0].difficulty == Difficulty("a/policy", 2, 0)
+    assert difficulty(decision) == {"model": "a/policy", "samples": 2, "passes": 0}
 
 
 @pytest.mark.parametrize("drop", [False, True])
 def test_what_every_sample_gets_right_goes_only_where_asked_for(drop: bool) -> None:
     decision = closed(2, said("closed_book", "240 metres"), said("closed_book", "240 m"), drop=drop)
     if not drop:
-        assert decision.kept is not None and not decision.rejected
-        assert decision.kept.slots[0].difficulty == Difficulty("a/policy", 2, 2)
+        assert difficulty(decision) == {"model": "a/policy", "samples": 2, "passes": 2} and not decision.rejected
     else:
         (row,) = decision.rejected
         assert decision.kept is None
@@ -119,16 +129,14 @@ def test_what_every_sample_gets_right_goes_only_where_asked_for(drop: bool) -> N
 @pytest.mark.parametrize("kind", [Kind.TRUNCATED, Kind.INVALID])
 def test_a_reply_of_no_use_is_a_wrong_one(kind: Kind) -> None:
     decision = closed(3, nothing(kind, "k0"), said("closed_book", "240 metres", "k1"), nothing(kind, "k2"), drop=True)
-    assert decision.kept is not None
-    assert decision.kept.slots[0].difficulty == Difficulty("a/policy", 3, 1)
+    assert difficulty(decision) == {"model": "a/policy", "samples": 3, "passes": 1}
     assert closed(2, nothing(kind), nothing(kind)).kept is not None, "a hard question, not an error"
 
 
 @pytest.mark.parametrize("kind", [Kind.TRANSIENT, Kind.REFUSED, Kind.TIMEOUT])
 def test_a_call_that_failed_is_not_counted(kind: Kind) -> None:
     decision = closed(2, nothing(kind), said("closed_book", "240 metres"), drop=True)
-    assert decision.kept is not None, "one sample is not all"
-    assert decision.kept.slots[0].difficulty == Difficulty("a/policy", 1, 1)
+    assert difficulty(decision) == {"model": "a/policy", "samples": 1, "passes": 1}
 
 
 def test_a_pair_without_any_sample_is_an_error() -> None:
@@ -148,9 +156,9 @@ def test_a_pair_waits_as_long_as_one_of_its_samples_does() -> None:
 def test_the_stages_are_in_a_run_where_they_have_a_model() -> None:
     assert not {"round_trip", "closed_book"} & set(config().stages)
     both = config(models={"round_trip": {"model": "openai/a"}, "closed_book": {"model": "openai/b"}})
-    assert both.stages[-4:] == ("judge", "round_trip", "closed_book", "questions")
+    assert both.stages[-4:] == ("judge", "round_trip", "questions", "closed_book")
     until = config(models={"closed_book": {"model": "openai/b"}}, until="closed_book")
-    assert until.stages[-2:] == ("judge", "closed_book")
+    assert until.stages[-3:] == ("judge", "questions", "closed_book")
     assert list(until.asked) == ["screen", "classify", "generate", "judge", "closed_book"]
     assert list(config(models={"closed_book": {"model": "openai/b"}}, until="check").asked) == [
         "screen",

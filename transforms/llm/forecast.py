@@ -47,9 +47,9 @@ SHARES: Final[Mapping[str, Span]] = {
     "check": Span(0.3, 1.0),
     "judge": Span(0.3, 1.0),
     "round_trip": Span(0.5, 1.0),
-    "closed_book": Span(0.5, 1.0),
     "questions": Span(0.5, 1.0),
     "decontaminate": Span(0.9, 1.0),
+    "closed_book": Span(0.5, 1.0),
 }
 """What a stage lets go on of each document or pair that arrives; of classify, the pairs a document."""
 _OPTIONS: Final[Mapping[Stage, Span]] = {

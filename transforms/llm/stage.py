@@ -106,18 +106,8 @@ class DocumentRule(Rule[Document]):
         return Decision(settled) if no is None else Decision(rejected=(rejected(self.stage, settled, no),))
 
 
-class SlotsRule(Rule[Document]):
-    """A stage over the persona slots of documents; a document goes on with the slots that do."""
-
-    def arrivals(self, document: Document) -> int:
-        return len(document.slots)
-
-    def doc_id(self, document: Document) -> str | None:
-        return document.source.doc_id
-
-
-class SlotRule(SlotsRule):
-    """A stage that asks one question a persona slot.
+class SlotRule(Rule[Document]):
+    """A stage that asks one question a persona slot; a document goes on with the slots that do.
 
     Where the slots of a document ask the same, which then is one call, each finds its part of the answer by its number.
     """
@@ -129,6 +119,12 @@ class SlotRule(SlotsRule):
     @abstractmethod
     def settle(self, document: Document, slot: Slot, answered: Answered) -> tuple[Slot, Reject | None]:
         """Return the slot with what was learnt of it, and the rule's no if it must go."""
+
+    def arrivals(self, document: Document) -> int:
+        return len(document.slots)
+
+    def doc_id(self, document: Document) -> str | None:
+        return document.source.doc_id
 
     def requests(self, document: Document) -> list[Request]:
         return [self.request(document, slot) for slot in document.slots]
@@ -215,7 +211,7 @@ def calls_of(document: Document, slot: Slot | None = None) -> StageNames:
         return None if call is None else call.key
 
     pair = slot or Slot("", "")
-    stages = (document.screen, document.classify, pair.generate, pair.judge, pair.round_trip, pair.closed_book)
+    stages = (document.screen, document.classify, pair.generate, pair.judge, pair.round_trip)
     return StageNames(*map(key, stages))
 
 
