@@ -26,7 +26,10 @@ _LABEL: Final = re.compile(
     r"(?:\s*[:=](?:\*\*)?|\s+is:?)\s+(?=\S)",
     re.MULTILINE | re.IGNORECASE,
 )
-_SENTENCE_END: Final = re.compile(r"(?<=[^\W\d_]{3})[.!?](?:\s|$)|(?<=\d)[.!?](?:\s+(?=[A-Z])|$)")
+_SENTENCE_END: Final = re.compile(
+    r"(?<=[^\W\d_]{3})(?:\.(?:\s|$)|[!?](?:\s+(?=[^\sa-z])|\s*$))|(?<=\d)[.?](?:\s+(?=[A-Z])|$)"
+)
+"""A title may have its own sign ("Panic! at the Disco"), and behind a number one is a factorial."""
 
 
 class Extracted(NamedTuple):

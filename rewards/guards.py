@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final
 
-from rewards.text import words
+from rewards.text import FUNCTION_WORDS, stems_of, words
 
 _TO_THE_GRADER: Final = re.compile(
     r"\b(?:ignore|disregard|forget|override)\b.{0,40}"
@@ -22,22 +23,15 @@ _TO_THE_GRADER: Final = re.compile(
 
 
 _TRIGGERS: Final = frozenset(
-    "ignore disregard forget override mark rate count accept treat system: assistant: grader: judge: user:".split()
+    "ignore disregard forget override mark grade score rate judge count accept treat reward verdict marks credit "
+    "correct system assistant grader user im inst endoftext answer response".split()
 )
-_TRIGGERING: Final = (
-    "correct", "verdict", "score", "reward", "grade", "judge", "full marks", "full credit", "<|", "[inst", "[/inst",
-    "answer is ", "response is ",
-)  # fmt: skip
-"""Words, and parts of a text, without one of which nothing below is found."""
+"""The words without one of which nothing of the above is found."""
 
 
-def to_the_grader(text: str) -> bool:
-    """Return whether a response speaks to whoever grades it instead of answering."""
-    lower = text.lower()
-    for trigger in _TRIGGERING:
-        if trigger in lower:
-            return _TO_THE_GRADER.search(text) is not None
-    return not _TRIGGERS.isdisjoint(lower.split()) and _TO_THE_GRADER.search(text) is not None
+def to_the_grader(text: str, said: Iterable[str]) -> bool:
+    """Return whether a response, `said` in words, speaks to whoever grades it instead of answering."""
+    return not _TRIGGERS.isdisjoint(said) and _TO_THE_GRADER.search(text) is not None
 
 
 _NEGATIONS: Final = frozenset(
@@ -50,9 +44,16 @@ _MAY_NEGATE: Final = re.compile(
     r"|\b(?:instead of|rather than|other than|anything but|as opposed to|than|excluding)\b|\?\s*no\b",
     re.IGNORECASE,
 )
-_STOPS: Final = r"[;!?\n]|(?<!\b\w)\.(?=\s|$)|(?<!anything )\bbut\b|\b(?:however|although|though|until)\b"
-_CLAUSE: Final = re.compile(rf"(?<!\d),(?!\d)|,(?=\s)|{_STOPS}", re.IGNORECASE)
-_LONG_CLAUSE: Final = re.compile(_STOPS, re.IGNORECASE)
+_ABBREVIATED: Final = "".join(
+    rf"(?<!\b{word}\.)" for word in "\\w St Mt Ft Dr Mr Ms Jr Sr Lt vs Mrs Gen Gov Sen Rev Col Sgt Prof Capt".split()
+)
+# What a clause ends with comes first, so that the engine may skip to it.
+_STOPS: Final = (
+    rf"(?<=[;!?\n])|(?<=\u2014)(?<=\w.)(?<![Nn]ot.)|(?<=\.)(?=\s|$){_ABBREVIATED}"
+    r"|(?<=\b[bB])(?<!anything .)ut\b|(?<=\b[hH])owever\b|(?<=\b[aA])lthough\b|(?<=\b[tT])hough\b|(?<=\b[uU])ntil\b"
+)
+_CLAUSE: Final = re.compile(rf"[,;!?\n.\u2014bBhHaAtTuU](?:(?<=,)(?:(?<!\d,)(?!\d)|(?=\s))|{_STOPS})")
+_LONG_CLAUSE: Final = re.compile(rf"[;!?\n.\u2014bBhHaAtTuU](?:{_STOPS})")
 _NOT: Final = re.compile(
     r"\b(?:(?:is|was|are|were|do|does|did|has|have|had|can|could|would|should|will|wo)n['\u2019]t|(?<!\bif )not|never"
     r"|neither|nor|cannot|without|except|unlike|hardly|far from|unlikely|(?<!no )(?<!without )(?<!without a )doubt"
@@ -85,19 +86,56 @@ def affirmed(text: str, question: str = "", commas: bool = True) -> str:
     """Return a text without what it denies: from a negation to the end of its clause, or a clause that is denied whole.
 
     "It is not Paris" leaves "It is", "Paris is wrong" nothing, "not only Paris" all. Where the question itself denies
-    something, so does an answer that repeats it, and all stays. A comma ends a clause, but not where answers have
-    commas themselves (`commas`).
+    something, so may an answer that repeats it: what stands behind its negation then is a word of the question. A comma
+    ends a clause, but not where answers have commas themselves (`commas`).
     """
-    if not _MAY_NEGATE.search(text) or _MAY_NEGATE.search(question):
+    lower = text.lower()
+    if not any(part in lower for part in _DENYING_PARTS) or not _MAY_NEGATE.search(text):
         return text
+    repeated = _stems_of_denial(question)
     kept: list[str] = []
     for clause in (_CLAUSE if commas else _LONG_CLAUSE).split(text):
-        if _BEFORE_IS_DENIED.fullmatch(clause):
+        lower = clause.lower()
+        if not any(part in lower for part in _DENYING_PARTS):
+            kept.append(clause)
+        elif _BEFORE_IS_DENIED.fullmatch(clause):
             kept = kept[:-1]
-        elif not _DENIED.search(clause):
-            match = _NOT.search(clause)
+        elif not _denied(_DENIED, clause, repeated):
+            match = _denied(_NOT, clause, repeated)
             kept.append(clause[: match.start()] if match else clause)
-    return "; ".join(clause.strip() for clause in kept if clause and not clause.isspace())
+    return "; ".join(filter(None, map(str.strip, kept)))
+
+
+@functools.lru_cache(maxsize=16384)
+def _stems_of_denial(question: str) -> tuple[str, ...]:
+    """Return the stems of a question that denies something, of others none."""
+    return stems_of(question) if _MAY_NEGATE.search(question) else ()
+
+
+_DENYING_PARTS: Final = (
+    "n't", "n\u2019t", "no", "never", "nei", "without", "wrong", "correct", "true", "false", "except", "unlike",
+    "hardly", "far from", "doubt", "ruled", "instead", "than", "anything", "opposed", "excl",
+)  # fmt: skip
+"""What a clause has one of that is denied, or denies the one before it."""
+
+_AFTER: Final = 40  # characters behind a negation, in which it goes on as the question does
+
+
+def _denied(pattern: re.Pattern[str], clause: str, asked: Sequence[str]) -> re.Match[str] | None:
+    """Return the first denial of a clause that does not repeat one of the question (`asked`, its stems)."""
+    for match in pattern.finditer(clause):
+        if not asked or not _repeats(stems_of(f"{match[0]} {clause[match.end() : match.end() + _AFTER]}"), asked):
+            return match
+    return None
+
+
+def _repeats(denial: Sequence[str], asked: Sequence[str]) -> bool:
+    """Return whether a denial has a word of the question next, or goes on with the same two: "not in this lifetime"."""
+    telling = [word for word in denial if word not in _DENYING and word not in FUNCTION_WORDS and word not in _DO]
+    return telling[:1] != [] and (telling[0] in asked or f" {' '.join(denial[:3])} " in f" {' '.join(asked)} ")
+
+
+_DO: Final = frozenset("do doe did t".split())
 
 
 def may_deny(known: Iterable[str]) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from rewards.guards import to_the_grader
+from rewards.text import words
 
 Judge = Callable[[str, str, str], bool]
 """(question, one answer, another answer) -> whether they say the same. It is not told which is the ground truth, so it
@@ -20,6 +21,6 @@ def judged(judge: Judge, question: str, references: Sequence[str], answer: str) 
 
     Not asked about an answer without a letter or digit, one of more than `LONGEST` characters, one that speaks to it.
     """
-    if not any(map(str.isalnum, answer)) or len(answer) > LONGEST or to_the_grader(answer):
+    if not any(map(str.isalnum, answer)) or len(answer) > LONGEST or to_the_grader(answer, words(answer)):
         return False
     return any(judge(question, reference, answer) and judge(question, answer, reference) for reference in references)

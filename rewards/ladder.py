@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Iterable
 from typing import Final, NamedTuple
 
@@ -12,6 +13,7 @@ from rewards.expressions import expression
 from rewards.extract import MAX_CHARACTERS, READ_CHARACTERS, bare, extract, without_thinking
 from rewards.guards import to_the_grader
 from rewards.judging import Judge, judged
+from rewards.phrases import text_of
 from rewards.text import fold, stems_of, words, words_of
 
 
@@ -91,7 +93,7 @@ def score(
     if said:
         return Verdict(0.0, said, text)
     ruling = _RULES[answer_type](typed.Case(question, references, text))
-    if (ruling is None or ruling.right) and to_the_grader(text):
+    if (ruling is None or ruling.right) and to_the_grader(text, text_of(text).words):
         return Verdict(0.0, "to_the_grader", text)
     if ruling is not None:
         return Verdict(float(ruling.right), ruling.tier, text)
@@ -136,19 +138,20 @@ def _same(text: str, answer_type: str) -> str:
     plain = " ".join(fold(text).split())
     if answer_type == "expression":
         return plain
-    if answer_type in ("number", "boolean", "choice") or not plain.isascii() or any(sign in plain for sign in _SIGNS):
-        return plain.casefold().strip(" .")
+    if answer_type in ("number", "boolean", "choice") or not plain.isascii() or _SIGN.search(plain):
+        return plain.casefold().strip(" .!" if answer_type == "number" else " .")
     return " ".join(words_of(plain)) or plain
 
 
-_SIGNS: Final = "%$+#=<>^*/\\~&@"
+_SIGN: Final = re.compile(r"[%$+#=<>^*/\\~&@]|(?<!\w)-\d")
+"""What tells answers apart though it is no letter."""
 
 
 def _without_question(text: str, question: str) -> tuple[str, str]:
     """Return a text without the question before it, and why it is no answer, if so: "empty" or "echo"."""
     if not any(map(str.isalnum, text)):
         return (text, "empty") if len(text) > 3 or not text.strip(" .,;:!?-_'\"()[]") else (text, "")
-    if question and text.lower().startswith(question.lower().rstrip(" ?")):
+    if question and text[: len(question)].lower().startswith(question.lower().rstrip(" ?")):
         rest = text[len(question.rstrip(" ?")) :].lstrip(" ?:-\n\"'")
         return rest, "" if words(rest) else "echo"
     repeats = (

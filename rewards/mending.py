@@ -9,15 +9,16 @@ from typing import Final
 from rewards.stems import stem
 from rewards.text import fold, words
 
-_NOTES: Final = re.compile(
-    r"\[\d{1,2}\]|[\u00b9\u00b2\u00b3\u2070\u2074-\u2079]+"
-    r"|(?<=[^\W\d_]{2})\d{1,3}(?=[.,;:\s]|$)"  # "Boston12."
-    r"|(?<=\b[12]\d{3})\d{1,3}(?=\.?\s*$|[.,;]\s|\.\s)"  # "in 20201."
-    r"|(?<=,\d{3})\d{1,2}(?=\.?\s*$|[.,;]\s|\.\s)"
+_NOTES: Final = re.compile(r"(?<=[^\W\d_]{3})(?:\d{1,3}(?=[.,;:\s]|$)|[\u00b9\u00b2\u00b3\u2070\u2074-\u2079]+)")
+"""The numbers of notes behind a word."""
+
+_NOTED: Final = re.compile(r"(?<=[^\W\d_]{3})[\d\u00b2\u00b3\u00b9\u2070\u2074-\u2079]")
+_NOTED_YEAR: Final = re.compile(
+    r"((?:(?P<day>(?:January|February|March|April|May|June|July|August|September|October|November|December)"
+    r"(?: \d{1,2}(?:st|nd|rd|th)?,)?)|\b(?:in|since|until|during|of|to)) (?:1\d|20)\d\d)[1-9]\d?(?=[.,;:\s]|$)"
 )
-_NOTED: Final = re.compile(
-    r"\d(?:(?<=[^\W\d_]{2}\d)|(?<=\d{5})|(?<=,\d{4}))|\[\d|[\u00b9\u00b2\u00b3\u2070\u2074-\u2079]"
-)
+"""A year with a note. Behind a month it cannot be another number, elsewhere only where the text has more notes."""
+
 _GLUE: Final = re.compile(r"[A-Z](?<=[a-z,.;\u201d\u2019].)|[$\u00a3\u20ac](?<=[^\W\d_].)")
 _DETACHED: Final = re.compile(r"\. (?:(?<=\d. )\d| )")
 _SPACED: Final = re.compile(r"(?<![\d.,])(\d{1,3})\. (?=\d)|(\b[A-Za-z]\.) {2,}")
@@ -53,10 +54,14 @@ def glued(references: Sequence[str], text: str, asked: Collection[str]) -> bool:
 def mended(text: str) -> list[str]:
     """Return a text as it may have been before its mark-up was lost, without changes that change nothing.
 
-    Where footnote marks were stripped, "Boston12" was "Boston" with two notes and "in 20201." a year with one; where
-    emphasis was, "isHercules" was two words; and some detokenizers leave "22. 7" for "22.7".
+    Where footnote marks were stripped, "Boston12" was "Boston" with two notes, and "October 9, 19861" a date with
+    one; where emphasis was, "isHercules" was two words; and some detokenizers leave "22. 7" for "22.7". But of a number
+    that may be meant no digit is taken: a wrong one would be right.
     """
     noteless = _NOTES.sub("", text) if _NOTED.search(text) else text
+    years = list(_NOTED_YEAR.finditer(noteless))
+    if years and (noteless != text or len(years) > 1 or years[0]["day"]):
+        noteless = _NOTED_YEAR.sub(r"\1", noteless)
     spaced = _SPACED.sub(_respaced, noteless) if _DETACHED.search(noteless) else noteless
     return [other for other in dict.fromkeys((spaced, _GLUE.sub(r" \g<0>", spaced))) if other != text]
 

@@ -127,7 +127,7 @@ def spans_of(name: Name, text: Sequence[str]) -> list[tuple[int, int]]:
         for start in range(place - 1, max(place - 2 - _GAP, -1), -1):
             if not text[start].isalpha() or text[start] in _NEVER_GIVEN:
                 break
-            if _are_given(name.given, text[start:place]):
+            if _are_given(name.given, text[start:place], text[start - 1] if start else ""):
                 spans.append((start, place + 1))
                 break
     return spans
@@ -138,21 +138,26 @@ def titled(name: Name, text: Sequence[str]) -> bool:
     return 1 < len(text) <= 3 and text[-1] == name.family and all(word in TITLES for word in text[:-1])
 
 
-def _are_given(given: Sequence[str], said: Sequence[str]) -> bool:
+def _are_given(given: Sequence[str], said: Sequence[str], before: str) -> bool:
     known, other = "".join(word[0] for word in given), "".join(word[0] for word in said)
     if len(said) == 1 and len(said[0]) in _INITIALS and known.startswith(said[0]):
         return True  # "J. R. R." for John Ronald Reuel
     if len(given) == 1 and len(given[0]) in _INITIALS and given[0].startswith(other):
         return True
     first = next((place for place, word in enumerate(given) if same_given(word, said[0])), None)
-    # A middle name may stand for the first ("Greg" for Matthew Gregory), but an initial of it may not.
-    if first is None or (first and (len(said[0]) < 3 or len(given[first]) < 3)):
+    # A middle name may stand for the first ("Greg" for Matthew Gregory), but an initial of it may not, nor one behind
+    # another first name, nor the last of three, as bodies and places have ("Chernobyl Nuclear Power Plant").
+    if first is None or (first and (len(said[0]) < 3 or len(given[first]) < 3 or len(given) > _GIVEN)):
+        return False
+    if first and before.isalpha() and before not in _MAY_PRECEDE:
         return False
     middle = given[first + 1 :]
     return not middle or all(any(same_given(word, one) for one in middle) for word in said[1:])
 
 
 _INITIALS: Final = (2, 3)  # letters of initials that are written as one word
+_GIVEN: Final = 2  # names before the family name of a person of whom a middle name may be used
 _NEVER_GIVEN: Final = frozenset(
     "and or of by in is was are were with as to for from the a an not but who that played by his her".split()
 )
+_MAY_PRECEDE: Final = _NEVER_GIVEN | TITLES

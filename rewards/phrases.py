@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Callable, Collection, Sequence
 from fractions import Fraction
 from typing import Any, Final, Generic, TypeVar
@@ -11,7 +12,7 @@ from rewards.dates import Date, dates, only_dates
 from rewards.names import Name, name_of, spans_of, titled
 from rewards.quantities import PLAIN, Quantity, counted, quantities, readable
 from rewards.stems import root, stem
-from rewards.text import content, fold, words, words_of
+from rewards.text import FUNCTION_WORDS, content, fold, words, words_of
 from rewards.variants import variants
 
 _T = TypeVar("_T")
@@ -75,6 +76,11 @@ class Reference(_Words):
         return quantity if quantity is not None and (quantity.kind, quantity.size) != PLAIN else None
 
     @once
+    def acronym(self) -> str:
+        """The capitals that it consists of, where these are a common word in small letters: "IT", "US"."""
+        return self.text if self.text.isupper() and self.text.lower() in _COMMON_WORDS else ""
+
+    @once
     def proper(self) -> bool:
         """Whether it is a name, so that each of its words counts: it has a capital that begins no sentence."""
         _, _, rest = self.text.partition(" ")
@@ -92,6 +98,10 @@ class Reference(_Words):
         return joined if len(self.stems) <= 2 and len(joined) >= _COMPOUND and joined.isalpha() else ""
 
 
+_COMMON_WORDS: Final = FUNCTION_WORDS | frozenset(
+    "i me my we us our you your him it am an as be can do go if may no not off or so up who will all any but did get "
+    "got how new now one own see too use was way why yes aids act era".split()
+)
 _COMPOUND: Final = 7  # letters
 
 
@@ -131,6 +141,12 @@ class Text(_Words):
     @once
     def quantities(self) -> list[Quantity]:
         return [found.quantity for found in quantities(readable(self.text))]
+
+
+@functools.lru_cache(maxsize=8)
+def text_of(response: str) -> Text:
+    """Return a response in words; the last ones are kept, as more than one rule looks at them."""
+    return Text(response)
 
 
 @functools.lru_cache(maxsize=16384)
@@ -215,6 +231,8 @@ def _misread(reference: Reference, references: Sequence[Reference], text: Text) 
     """Return whether a text has the words of a reference only as a part of something else."""
     if reference.dates:
         return _more_precisely_wrong(references, text)
+    if reference.acronym and not re.search(rf"\b{reference.acronym}\b", text.text):
+        return len(text.words) > 1
     if len(reference.stems) > 1 or not reference.stems[0].isdecimal():
         return False
     if "percent" in text.known:
@@ -232,7 +250,11 @@ def _more_precisely_wrong(references: Sequence[Reference], text: Text) -> bool:
 
 def _content_tier(reference: Reference, text: Text, asked: Collection[str]) -> str | None:
     if len(reference.stems) == 1:
-        return "content" if reference.stems[0].isalpha() and _akin(reference.stems, text) else None
+        return (
+            "content"
+            if reference.stems[0].isalpha() and not reference.acronym and _akin(reference.stems, text)
+            else None
+        )
     telling = reference.content.difference(asked)
     for beginning in reference.beginnings:
         if beginning in text.joined:

@@ -40,11 +40,15 @@ month 1200 century centuries
 volume 0.001 ml milliliter milliliters millilitre millilitres
 volume 1 l liter liters litre litres
 volume 3.785411784 gal gallon gallons
-area 1 hectare hectares ha
-area 0.40468564224 acre acres
+area 1e4 hectare hectares ha
+area 4046.8564224 acre acres
 speed 5/18 km/h kph kmh
-speed 0.44704 mph
+speed 0.44704 mph mi/h
 speed 1 m/s
+speed 0.3048 ft/s
+acceleration 1 m/s2
+density 1000 g/cm3
+density 1 kg/m3
 data 1 bit bits
 data 8 byte bytes
 data 8e3 kb
@@ -86,6 +90,10 @@ _UNIT: Final = {
 }
 """The kind of a unit, and how many of the kind's own unit it is. Per cent is a plain number's hundredth."""
 
+_OF_LENGTH: Final = {name: factor for name, (kind, factor) in _UNIT.items() if kind == "length"}
+_UNIT.update((f"{name}2", ("area", factor**2)) for name, factor in _OF_LENGTH.items())
+_UNIT.update((f"{name}3", ("volume", 1000 * factor**3)) for name, factor in _OF_LENGTH.items())
+
 PLAIN: Final = ("plain", Fraction(1))
 _TELLING: Final = 3  # digits that a rounded number has at least; "0.1" stands for itself alone
 MOST: Final = 50
@@ -105,7 +113,12 @@ _NUMBER: Final = re.compile(
 )
 _TAIL: Final = re.compile(r"[\s-]*(?P<scale>hundred|thousand|million|billion|trillion)?\b", re.IGNORECASE)
 _DEGREES: Final = re.compile(r"[\s-]*degrees? (celsius|fahrenheit|[cf]\b)")
-_AFTER: Final = re.compile(r"[\s-]*(?:\\?(%|per cent\b)|(\u00b0 ?[cf]?(?![a-z])|[a-z]+/[a-z]+(?![a-z])|[a-z]+))")
+_AFTER: Final = re.compile(
+    r"[\s-]*(?:\\?(%|per cent\b)|(\u00b0 ?[cf]?(?![a-z])"
+    r"|(?:square |sq\.? ?|cubic |cu\.? )?[a-z]+(?:/[a-z]+)?(?:\^?[23](?![0-9a-z]))?))"
+)
+_SQUARE: Final = re.compile(r"(s|c)(?:quare |q\.? ?|ubic |u\.? )")
+_MEASURED: Final = r"(?:long|wide|tall|high|deep|thick|away|across|apart|above|below|in|per)\b"
 _WORDS: Final = "|".join([*CARDINALS, *SCALES])
 _SPELLED: Final = re.compile(
     rf"\b(?:{'|'.join(CARDINALS)}|(?<![\d.] )(?:{'|'.join(SCALES)}))(?:(?:\s+and)?[\s-]+(?:{_WORDS}))*\b(?!\s+of\b)"
@@ -189,10 +202,12 @@ def quantities(text: str, most: int = MOST) -> list[Found]:
     """Return the first quantities of a `readable` text, in its order; a range is one."""
     found: list[Found] = []
     for match in itertools.islice(_NUMBER.finditer(text), most):
+        previous = found[-1] if found else None
+        if previous and match.start() < previous.end:
+            continue  # the power of its unit
         one = _quantity(match, text)
         if one is None:
             continue
-        previous = found[-1] if found else None
         between = text[previous.end : one.start] if previous else ""
         if previous and _RANGE.fullmatch(between) and _is_range(text, previous, between, one):
             found[-1] = _joined(previous, one)
@@ -242,14 +257,25 @@ def _unit_at(match: re.Match[str], text: str, end: int) -> tuple[tuple[str, Frac
         return _UNIT[money], end
     after = _AFTER.match(text, end)
     if after:
-        name = (after[1] or after[2]).replace(" ", "").replace("percent", "%")
+        name = _unit_name(after[1] or after[2])
         scale = _DEGREES.match(text, end)
         if scale:
             return _UNIT[scale[1]], scale.end()
-        # "5 a day": one letter is a unit when nothing else follows.
-        if name in _UNIT and (len(name) > 1 or name == "%" or not re.match(r"\s*\w", text[after.end() :])):
+        # "5 a day": one letter is a unit when nothing else follows than which way was measured.
+        if name in _UNIT and (len(name) > 1 or name == "%" or not _GOES_ON.match(text, after.end())):
             return _UNIT[name], after.end()
     return PLAIN, end
+
+
+_GOES_ON: Final = re.compile(rf"\s*(?!{_MEASURED})\w")
+
+
+def _unit_name(said: str) -> str:
+    """Return a unit as the table has it: "square metres" and "m^2" as "metres2" and "m2"."""
+    power = _SQUARE.match(said)
+    if power:
+        return f"{said[power.end() :]}{2 if power[1] == 's' else 3}"
+    return said.replace("^", "").replace(" ", "").replace("percent", "%")
 
 
 def _is_range(text: str, previous: Found, between: str, one: Found) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from typing import Final
 
 from rewards.names import REGION
@@ -74,7 +74,9 @@ _FRAME: Final = 4  # words around an answer: "it could also be"
 _ITEM: Final = 4  # words of an answer in a list, or one more than the reference has
 
 
-def contradicts(text: str, says: Callable[[str], bool], references: tuple[str, ...], asked: Collection[str]) -> bool:
+def contradicts(
+    text: str, said: Iterable[str], says: Callable[[str], bool], references: tuple[str, ...], asked: Collection[str]
+) -> bool:
     """Return whether a response lists another answer beside the reference.
 
     Only a list that stands for the answer counts, alone or behind the words of the question: prose may mention what it
@@ -84,13 +86,14 @@ def contradicts(text: str, says: Callable[[str], bool], references: tuple[str, .
 
     Args:
       text: the response.
+      said: its words.
       says: whether a text says a reference.
       references: all of them.
       asked: the stems of the question.
     """
     proper, longest, run = _shape(references)
     text = text.translate(_COMMON) if _RARE.search(text) else text
-    if not _may_list(text, longest, run, asked):
+    if not _may_list(text, said, longest, run, asked):
         return False
     items = _items(_whole(text, references), longest, run, asked, proper)
     if len(items) < 2:
@@ -134,21 +137,36 @@ _MIDDLE: Final = 2  # words that a name may have beyond the reference
 
 _JOINED: Final = re.compile(r" (?:and|or) ")
 # A set of characters comes first, so that the engine may skip to it.
-_QUICK: Final = re.compile(
-    r"[,;\n/|&.?!)=( -](?:(?<=[,;\n/|&])|(?<=[.?!)]) |(?<=[-=])> |(?<=\()or "
-    r"|(?<= )(?:or|and|maybe|perhaps|plus|as well as|vs\.?|versus|then|unless|if not|otherwise|[-+]) )"
+_SIGNS: Final = r"(?:(?<=[,;\n/|&])|(?<=[.?!)]) |(?<=[-=])> |(?<=\()or |(?<= [-+]) "
+_QUICK: Final = re.compile(rf"[,;\n/|&.?!)=(+-]{_SIGNS})")
+_QUICK_WITH_WORDS: Final = re.compile(
+    rf"[,;\n/|&.?!)=(+ -]{_SIGNS}|(?<= )"
+    r"(?:or|and|maybe|perhaps|plus|as well as|vs\.?|versus|then|unless|if not|otherwise) )"
 )
+_JOINERS: Final = frozenset("or and maybe perhaps plus well vs versus then unless not otherwise".split())
 
 
-def _may_list(text: str, longest: int, run: int, asked: Collection[str]) -> bool:
+def _may_list(text: str, said: Iterable[str], longest: int, run: int, asked: Collection[str]) -> bool:
     """Return whether a text is in parts as short as answers are, behind the question's words: no rule, but quick."""
-    parts = _QUICK.split(text)
+    quick = _QUICK if _JOINERS.isdisjoint(said) else _QUICK_WITH_WORDS
+    parts = quick.split(text, 2)
     if len(parts) == 1:
         return _runs(text, run)
+    if len(parts) == 3:
+        if parts[1].count(" ") > longest + _FRAME:
+            return False  # as of prose
+        parts[2:] = quick.split(parts[2])
     for part in parts[1:]:
         if part.count(" ") > longest + _FRAME:
             return False
-    return parts[0].count(" ") < longest or len(_subject(_LEAD.sub("", parts[0], count=1), asked)[1].split()) <= longest
+    if parts[0].count(" ") < longest:
+        return True
+    first = _LEAD.sub("", parts[0], count=1)
+    # Behind the question's words no more may follow than an item: the last that must be one of them is looked at first.
+    last = first.split()[-longest - 1 : -longest]
+    if not all(word in _COPULAS or word in asked for part in last for word in stems_of_part(part)):
+        return False
+    return len(_subject(first, asked)[1].split()) <= longest
 
 
 def _runs(text: str, run: int) -> bool:

@@ -147,4 +147,17 @@ def equal(reference: str, answer: str, timeout_s: float = TIMEOUT_S) -> bool | N
     """
     if not (is_mathematical(reference) and is_mathematical(answer)):
         return False
-    return _SANDBOX.equal(reference, answer, timeout_s)
+    return _SANDBOX.equal(*_without_unit(reference, answer), timeout_s)
+
+
+_COMMAND_OR_UNIT: Final = re.compile(r"\\[a-zA-Z]+|I")
+_VARIABLES: Final = "KLMPQTUVWXYZABCDFGHJ"
+
+
+def _without_unit(reference: str, answer: str) -> tuple[str, str]:
+    """Return two expressions with another letter for I, which math-verify takes for the imaginary unit: a current."""
+    free = next((letter for letter in _VARIABLES if letter not in reference and letter not in answer), "I")
+    one, other = (
+        _COMMAND_OR_UNIT.sub(lambda match: free if match[0] == "I" else match[0], text) for text in (reference, answer)
+    )
+    return one, other

@@ -11,7 +11,7 @@ from rewards.dates import only_dates
 from rewards.guards import affirmed, denies, may_deny, may_take_back, not_taken_back
 from rewards.mending import glued, mended
 from rewards.options import has, options
-from rewards.phrases import Reference, Text, find, may_hide, prepare_all
+from rewards.phrases import Reference, Text, find, may_hide, prepare_all, text_of
 from rewards.quantities import MOST, Found, Quantity, counted, quantities, readable
 from rewards.several import contradicts
 from rewards.stems import stem
@@ -76,19 +76,64 @@ def guarded(case: Case, tier: str) -> Ruling | None:
         return find(references, Text(text), asked) is not None
 
     text = said.text
-    if may_deny(said.words) and not any(map(denies, case.references)):
+    if may_deny(said.words):
         affirms = affirmed(text, case.question, commas=not any("," in reference for reference in case.references))
-        if affirms != text and not says(affirms) and not glued(case.references, affirms, asked):
+        if affirms == text or says(affirms) or glued(case.references, affirms, asked):
+            text = affirms
+        elif not find(prepare_all(tuple(filter(denies, case.references))), said, asked):
             return Ruling(False, "negated")
-        text = affirms
     if may_take_back(said.words):
         last = not_taken_back(text)
         if last != text and not says(last):
             return Ruling(False, "several_answers")
         text = last
-    if contradicts(text, says, case.references, asked) or _weighs(case, text) or _dates_besides(references, said):
+    if _changed(case):
+        return Ruling(False, "number")
+    if (
+        contradicts(text, said.words, says, case.references, asked)
+        or _weighs(case, text)
+        or _dates_besides(references, said)
+    ):
         return Ruling(False, "several_answers")
     return Ruling(True, tier if found == "words" else found)
+
+
+_NEGATIVE: Final = re.compile(
+    r"(?<![\w).])(?<!\d )(?:-|\b(?:minus|negative) )[$\u20ac\u00a3]?(\d[\d,]*(?:\.\d+)?)", re.IGNORECASE
+)
+_RAISED: Final = re.compile(r"(?<![\d,])(\d[\d,]*(?:\.\d+)?)(?:\^| ?(?:(?:[kcm]?m|ft|mi)\^?[23]|square|sq|cubic|cu)\b)")
+
+
+def _changed(case: Case) -> bool:
+    """Return whether a number has a minus, or a power, on one side alone: words lose both."""
+    known = _known_signs(case.references)
+    return bool(known) and any(_differs(_signed(sign, case.answer), *one) for sign, one in known.items())
+
+
+Signs = tuple[tuple[frozenset[str], ...], tuple[tuple[str, ...], ...]]
+
+
+@functools.lru_cache(maxsize=16384)
+def _known_signs(references: tuple[str, ...]) -> dict[re.Pattern[str], Signs]:
+    """Return for each sign the numbers that references have it on, and the words of those with numbers without it."""
+    numbered = [reference for reference in references if any(map(str.isdigit, reference))]
+    found: dict[re.Pattern[str], Signs] = {}
+    for sign in (_NEGATIVE, _RAISED) if numbered else ():
+        signed = tuple(_signed(sign, reference) for reference in numbered)
+        rest = (words_of(reference) for reference, one in zip(numbered, signed, strict=True) if not one)
+        found[sign] = signed, tuple(rest)
+    return found
+
+
+def _differs(said: frozenset[str], wanted: Sequence[frozenset[str]], rest: Sequence[tuple[str, ...]]) -> bool:
+    if any(not said.isdisjoint(one) for one in wanted):
+        return False
+    return any(not said.isdisjoint(known) for known in rest) if said else any(wanted) and not rest
+
+
+def _signed(sign: re.Pattern[str], text: str) -> frozenset[str]:
+    """Return the numbers of a text that have a sign, as words are compared."""
+    return frozenset(word for number in sign.findall(fold(text)) for word in words(number))
 
 
 def _dates_besides(references: Sequence[Reference], text: Text) -> bool:
@@ -107,7 +152,7 @@ def _dates_besides(references: Sequence[Reference], text: Text) -> bool:
 
 def _find(case: Case, references: Sequence[Reference], asked: Collection[str]) -> tuple[Text, str | None]:
     """Return the text in which a reference is found, as it is or mended, and the tier of `find`."""
-    text = Text(case.answer)
+    text = text_of(case.answer)
     found = find(references, text, asked)
     if found is None and may_hide(references, case.answer):
         if glued(case.references, case.answer, asked):
@@ -146,9 +191,9 @@ def _weighs(case: Case, said: str) -> bool:
 _DATES: Final = re.compile(
     r"(?:\b\d{1,2}(?:st|nd|rd|th)? (?:of )?)?\b(?:january|february|march|april|may|june|july|august|september|october"
     r"|november|december|jan|feb|mar|apr|jun|jul|aug|sept?|oct|nov|dec)\b\.?(?: \d{1,2}(?:st|nd|rd"
-    r"|th)?\b)?(?:,? \d{4}\b)?"
+    r"|th)?\b(?!\.\d))?(?:,? \d{4}\b(?!\.\d))?"
 )
-_YEAR: Final = re.compile(r"\b(?:in|since|by|until|from|of|during|\() ?(?:1[5-9]|20)\d\d\b(?!\s?%)")
+_YEAR: Final = re.compile(r"\b(?:in|since|by|until|from|of|during|\() ?(?:1[5-9]|20)\d\d\b(?!\s?%|\.\d)")
 
 
 def number(case: Case) -> Ruling | None:
@@ -167,10 +212,7 @@ def number(case: Case) -> Ruling | None:
     affirms = not_taken_back(affirmed(case.answer, case.question))
     if not any(quantity.low == 1 for quantity in wanted):
         affirms = _ONE.sub("a", affirms)
-    texts = map(readable, (affirms, *mended(affirms)))
-    text = next(texts)
-    if not any(right(one.quantity) for one in quantities(text)):
-        text = next((other for other in texts if any(right(one.quantity) for one in quantities(other))), text)
+    text = readable(affirms)
     found = quantities(_without_dates(text)) or quantities(text)
     if len(found) == MOST:
         return Ruling(False, "several_answers")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import string
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rewards import score
@@ -30,6 +30,7 @@ WORD = st.text(string.ascii_lowercase, min_size=3, max_size=9).map(str.capitaliz
 NAMES = st.lists(WORD, min_size=1, max_size=3, unique=True).map(" ".join)
 
 
+@settings(deadline=None)
 @given(st.one_of(st.tuples(NUMBERS, st.just("number")), st.tuples(DATES, st.just("date"))))
 def test_numbers_and_dates_are_rewarded_and_their_mutations_not(pair: tuple[str, str]) -> None:
     answer, kind = pair
@@ -37,11 +38,13 @@ def test_numbers_and_dates_are_rewarded_and_their_mutations_not(pair: tuple[str,
     assert len(mutations(QUESTION, answer, kind, (), "")) == COUNT
 
 
+@settings(deadline=None)
 @given(NAMES)
 def test_names_are_rewarded(answer: str) -> None:
     assert score(QUESTION, answer, f"\\boxed{{{answer}}}", "name").score == 1
 
 
+@settings(deadline=None)
 @given(
     st.one_of(NUMBERS, DATES, NAMES, st.text(st.characters(), min_size=1, max_size=30)).filter(str.strip),
     st.sampled_from(ANSWER_TYPES),

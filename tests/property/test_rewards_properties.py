@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -122,3 +124,33 @@ def test_gsm8k_rewards_read_any_whole_number(number: int, text: str) -> None:
         assert strict(response, str(number)) == 1
         assert flexible(response, str(number)) == 1
         assert "#" in text or custom_flexible(response, str(number)) == 1
+
+
+SENTENCES = (
+    "{}",
+    "{}.",
+    "in {}.",
+    "It is {}.",
+    "It opened in {}.",
+    "The answer is {}, as far as is known.",
+    "\\boxed{{{}}}",
+)
+
+
+@pytest.mark.parametrize("kind", ["number", "date", "phrase"])
+@given(
+    st.one_of(st.integers(0, 10**7).map(str), st.decimals(0, 3000, places=2).map("{:f}".format)),
+    st.text("0123456789", min_size=1, max_size=3),
+    st.integers(0, 9),
+)
+@settings(max_examples=100, deadline=None)
+def test_a_number_is_never_right_by_more_or_fewer_digits(kind: str, number: str, more: str, place: int) -> None:
+    place = min(place, len(number))
+    longer = f"{number[:place]}{more}{number[place:]}"
+    apart = abs(Decimal(longer) - Decimal(number))
+    # "1000.15" and "1000.153" are one number, rounded.
+    if apart <= Decimal("0.005"):
+        return
+    for sentence in SENTENCES:
+        assert score("What is asked here?", number, sentence.format(longer), kind).score == 0, sentence
+        assert score("What is asked here?", longer, sentence.format(number), kind).score == 0, sentence

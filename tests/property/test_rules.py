@@ -63,7 +63,7 @@ def test_an_answer_cut_from_its_evidence_is_grounded(tokens: list[str], data: st
     free = CheckLimits(max_answer_characters=None)
     document = f"before {space.join(tokens)} after"
     reason = checks.reject_reason(question, answer.title(), "phrase", " ".join(tokens), document, free)
-    assert reason is None or reason[0] == "mutation_rewarded"  # "a" is an article as well
+    assert reason is None or reason[0] in ("mutation_rewarded", "idle_words_rewarded")  # "a" is an article as well
 
 
 @given(WORDS, st.text("xyz", min_size=1, max_size=4), st.data())

@@ -80,7 +80,7 @@ ROOT = Path(__file__).parents[2]
         ("number", "6", "6, 1959", 0, "several_answers"),
         ("number", "127", "One edition has 127 pages.", 1, "number"),
         ("number", "127", "One or 127", 0, "several_answers"),
-        ("number", "$75,000", "The least amount is$75,0001.", 1, "number"),
+        ("number", "$75,000", "The least amount is$75,0001.", 0, "number"),
         # Dates.
         ("date", "July 20, 1969", "20th of July 1969", 1, "date"),
         ("date", "July 20, 1969", "1969-07-20", 1, "date"),

@@ -37,7 +37,7 @@ def mutations(question: str, answer: str, answer_type: str, aliases: Sequence[st
     name: another name of the evidence, or one with another family name or given name.
     boolean: the opposite, in three wordings.
     choice: the other options.
-    expression: another sign, something added.
+    expression: another sign, another exponent, something added.
     phrase, and all that cannot be changed so: denied, with the words exchanged that the question has not, something
     else.
 
@@ -218,8 +218,8 @@ _SMALL: Final = FUNCTION_WORDS | ARTICLES
 
 
 def _phrases(right: Answer) -> Iterator[str]:
-    # What is not asked for, or not the answer, is denied by nobody for sure.
-    if _NEGATIVE.isdisjoint((*words(right.text), *words(right.question))):
+    # Where the answer denies something, to deny it says nothing for sure.
+    if _NEGATIVE.isdisjoint(words(right.text)):
         yield f"{_DENIAL}{right.text}"
     shift = _pick(right) % len(_FOREIGN)
     foreign = itertools.cycle(_FOREIGN[shift:] + _FOREIGN[:shift])
@@ -236,6 +236,8 @@ def _phrases(right: Answer) -> Iterator[str]:
 
 
 _SIGN: Final = re.compile(r"(?<=[\w)}\s])[+-](?=[\s\w({\\])")
+_POWER: Final = re.compile(r"([a-zA-Z)]\s?(?:\^|\*\*)\{?)(\d{1,2})(?!\d)", re.ASCII)
+"""The exponent of a variable or of a bracket. That of a number may be changed without effect: 1^2."""
 
 
 def _expressions(right: Answer) -> Iterator[str]:
@@ -244,6 +246,8 @@ def _expressions(right: Answer) -> Iterator[str]:
     inner = text.strip("$").strip() if mark else text
     if sign := _SIGN.search(inner):
         yield f"{mark}{_replaced(inner, sign, '-' if sign[0] == '+' else '+')}{mark}"
+    if power := _POWER.search(inner):
+        yield f"{mark}{_replaced(inner, power, f'{power[1]}{int(power[2]) + 3}')}{mark}"
     yield from (f"{mark}{inner} {added}{mark}" for added in ("+ 7", "- 11", "+ 23"))
 
 

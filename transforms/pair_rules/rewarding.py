@@ -24,7 +24,8 @@ def unrewardable(
 
     alias_contradicts_answer: an alias is another number, another date, or the opposite.
     ground_truth_not_rewarded: `rewards.score` of the answer itself is 1: bare, boxed, and behind "The answer is".
-    idle_words_rewarded: it is 0 for words that say nothing ("it", "in", "the"), which any reply has.
+    idle_words_rewarded: it is 0 for words that say nothing ("it", "in", "the"), which any reply has, and the answer is
+      none of them.
     mutation_rewarded: `rewards.score` of three wrong answers (`mutations`) is 0, which fails where an alias says too
       much.
 
@@ -44,7 +45,8 @@ def unrewardable(
     for response in (form.format(" ".join(answer.split())) for form in _WRITTEN):
         if score(question, answer, response, answer_type, aliases).score != 1:
             yield "ground_truth_not_rewarded", response
-    if score(question, answer, _IDLE, answer_type, aliases).score != 0:
+    idle = answer_type in ("name", "phrase") and answer.casefold().strip(" .\"'") in _IDLE.split()
+    if idle or score(question, answer, _IDLE, answer_type, aliases).score != 0:
         yield "idle_words_rewarded", answer
     for wrong in mutations(question, answer, answer_type, aliases, evidence):
         if score(question, answer, wrong, answer_type, aliases).score != 0:
