@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from decimal import Decimal
 from typing import Final, NamedTuple
 
+from rewards.guards import may_deny
 from rewards.names import TITLES
 from rewards.options import options
 from rewards.stems import stem
@@ -76,6 +77,8 @@ def _pick(right: Answer) -> int:
 _DENIAL: Final = "not "
 _FIGURE: Final = re.compile(r"(?<![\d.,])(?:\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?)(?!\d)", re.ASCII)
 _CARDINAL: Final = re.compile(rf"\b(?:{'|'.join(sorted(CARDINALS, key=len, reverse=True))})\b", re.IGNORECASE)
+# Behind it "8 ft 11 in" and "2:1" go on: the sign would be a mark before the first of several figures.
+_ONE_UNIT: Final = re.compile(r"[\s-]?[^\W\d]*[%\u00b0]?[^\W\d]*[\u00b2\u00b3]?")
 _LONGEST_FIGURE: Final = 40  # digits that are computed with
 
 
@@ -86,7 +89,7 @@ def _numbers(right: Answer) -> Iterator[str]:
         yield f"{before}{_other_digit(figure[0])}{after}"
         value = Decimal(figure[0].replace(",", ""))
         yield f"{before}{value * 10 if value else 10:f}{after}"
-        if value and not before and "/" not in after and not re.match(r"\s*(?:-|to\b)", after):
+        if value and not before and _ONE_UNIT.fullmatch(after):
             yield f"-{right.text}"
         yield f"{before}{value + 7:f}{after}"
         yield f"{before}{value + 20:f}{after}"
@@ -209,17 +212,16 @@ def _choices(right: Answer) -> Iterator[str]:
 
 _CONTENT: Final = re.compile(r"[^\W\d_]{3,}")
 _DIGITS: Final = re.compile(r"\d+", re.ASCII)
-_NEGATIVE: Final = frozenset(
-    "no not never none neither nor without cannot nobody nothing false wrong except only t than other rather instead "
-    "but".split()
-)
+_NEGATIVE: Final = frozenset("none nobody nothing only".split())
+_BREAK: Final = re.compile(r"[.,;:!?]\s")
 _FOREIGN: Final = ("lantern", "gravel", "parsley", "harbour", "trombone", "velvet", "kennel")
 _SMALL: Final = FUNCTION_WORDS | ARTICLES
 
 
 def _phrases(right: Answer) -> Iterator[str]:
-    # What is not asked for, or not the answer, is denied by nobody for sure.
-    if _NEGATIVE.isdisjoint((*words(right.text), *words(right.question))):
+    # What is not asked for, or not the answer, is denied by nobody for sure; nor does "not" reach beyond a break.
+    said = {word for text in (right.text, right.question, *right.aliases) for word in words(text)}
+    if not may_deny(said) and _NEGATIVE.isdisjoint(said) and not _BREAK.search(right.text):
         yield f"{_DENIAL}{right.text}"
     shift = _pick(right) % len(_FOREIGN)
     foreign = itertools.cycle(_FOREIGN[shift:] + _FOREIGN[:shift])
