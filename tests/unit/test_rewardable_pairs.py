@@ -118,6 +118,13 @@ def test_a_wrong_name_is_one_of_the_evidence_first() -> None:
     assert wrong[1].startswith("Henri ") and wrong[2].endswith(" Becquerel")
 
 
+def test_what_is_called_after_the_answer_is_no_wrong_name() -> None:
+    evidence = "It stands in Cuba, above the seat of the Cuban Communist Party."
+    wrong = mutations("In which country does it stand?", "Cuba", "name", (), evidence)
+    assert len(wrong) == COUNT
+    assert not any("Cuba" in name for name in wrong)
+
+
 def test_the_other_options_are_the_mutations_of_a_choice() -> None:
     question = "Is radium a metal, a gas or a noble salt?"
     assert mutations(question, "a gas", "choice", (), EVIDENCE)[:2] == ["a metal", "a noble salt"]

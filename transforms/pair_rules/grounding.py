@@ -73,6 +73,7 @@ def holds(text: str, answer: str, answer_type: str) -> bool:
 
 _PROBLEM: Final = 3  # numbers of a question
 _PART: Final = re.compile(r"\b(?:half|halves|twice|double|thrice|triple|thirds?|quarters?)\b")
+_SHARE: Final = re.compile(r"\d+/\d+|\d+(?:\.\d+)? ?%")  # whose figures are no numbers of their own
 _LONG_TERM: Final = 5  # letters of a term that is recognised in its plural
 _READ: Final = 4000  # characters of a question in which numbers and plurals are looked for
 
@@ -92,6 +93,7 @@ def states(question: str, answer: str, answer_type: str) -> bool:
             return False
         if ours.low > 1 and ours in given:
             return True
+        question = _SHARE.sub(" ", question)
     if holds(question, answer, answer_type):
         return True
     if answer_type != "phrase":

@@ -169,7 +169,13 @@ _GIVEN: Final = ("Oskar", "Imogen", "Thaddeus", "Ludmila", "Bertrand", "Zainab",
 
 def _names(right: Answer) -> Iterator[str]:
     ours = {word for text in (right.text, *right.aliases, right.question) for word in words(text)}
-    others = [name for name in _NAME.findall(right.evidence) if ours.isdisjoint(words(name)) and words(name)]
+    # "Cuban" is of Cuba, and may be taken for it.
+    roots = tuple(word for word in ours if len(word) > 3)
+    others = [
+        name
+        for name in _NAME.findall(right.evidence)
+        if (said := words(name)) and ours.isdisjoint(said) and not any(word.startswith(roots) for word in said)
+    ]
     yield from [name for name in others if len(name) > 3][-1:]
     shift = _pick(right)
     family, given = _FAMILIES[shift % len(_FAMILIES)], _GIVEN[shift % len(_GIVEN)]
