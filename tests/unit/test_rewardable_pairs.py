@@ -58,10 +58,7 @@ SOUND = [
     ("phrase", "damage suppressor", (), "What does Dsup stand for?"),
     ("phrase", "constitutional right", (), "The right to property is what kind of right in India?"),
     ("phrase", "photosynthesis", ("the process of photosynthesis",), "How do plants make sugar?"),
-    ("phrase", "St. Ignatius of Loyola", (), "Where does the name of the college come from?"),
     ("phrase", "non-partisan", (), "Where does the union stand?"),
-    ("phrase", "maize", ("sorghum (not the sweet one)",), "What is the main crop?"),
-    ("phrase", "West Norse sailors", (), "Who were the first non-native settlers?"),
     ("phrase", "not guilty", (), "What did the defendant plead?"),
     ("phrase", "transcendental number", (), "What is a real number called that is not a root of a polynomial?"),
     ("boolean", "Yes", (), "Is radium a metal?"),
@@ -204,8 +201,8 @@ def test_an_alias_in_other_words_or_units_does_not(kind: str, answer: str, alias
     ("kind", "answer", "aliases"),
     [
         ("phrase", "in", ()),
-        ("name", "Indiana", ("IN",)),
-        ("name", "information technology", ("IT",)),
+        ("phrase", "the", ()),
+        ("name", "Indiana", ("in",)),
         ("phrase", "arsenic", ("As",)),
     ],
 )

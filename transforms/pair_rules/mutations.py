@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterator, Sequence
 from decimal import Decimal
 from typing import Final, NamedTuple
 
-from rewards.guards import may_deny
 from rewards.names import TITLES
 from rewards.options import options
 from rewards.stems import stem
@@ -218,16 +217,17 @@ def _choices(right: Answer) -> Iterator[str]:
 
 _CONTENT: Final = re.compile(r"[^\W\d_]{3,}")
 _DIGITS: Final = re.compile(r"\d+", re.ASCII)
-_NEGATIVE: Final = frozenset("none nobody nothing only".split())
-_BREAK: Final = re.compile(r"[.,;:!?]\s")
+_NEGATIVE: Final = frozenset(
+    "no not never none neither nor without cannot nobody nothing false wrong except only t than other rather instead "
+    "but non".split()
+)
 _FOREIGN: Final = ("lantern", "gravel", "parsley", "harbour", "trombone", "velvet", "kennel")
 _SMALL: Final = FUNCTION_WORDS | ARTICLES
 
 
 def _phrases(right: Answer) -> Iterator[str]:
-    # What is not asked for, or not the answer, is denied by nobody for sure; nor does "not" reach beyond a break.
-    said = {word for text in (right.text, right.question, *right.aliases) for word in words(text)}
-    if not may_deny(said) and _NEGATIVE.isdisjoint(said) and not _BREAK.search(right.text):
+    # Where the answer denies something, to deny it says nothing for sure.
+    if _NEGATIVE.isdisjoint(words(right.text)):
         yield f"{_DENIAL}{right.text}"
     shift = _pick(right) % len(_FOREIGN)
     foreign = itertools.cycle(_FOREIGN[shift:] + _FOREIGN[:shift])
