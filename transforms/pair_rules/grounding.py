@@ -91,7 +91,7 @@ def states(question: str, answer: str, answer_type: str) -> bool:
         given = [one.quantity for one in quantities(text)]
         if len(given) + len(_PART.findall(text)) >= _PROBLEM:
             return False
-        if ours.low > 1 and ours in given:
+        if ours.low not in (0, 1) and ours in given:
             return True
         question = _SHARE.sub(" ", question)
     if holds(question, answer, answer_type):
@@ -104,9 +104,10 @@ def states(question: str, answer: str, answer_type: str) -> bool:
 
 def _one_of_two(question: str, answer: str) -> bool:
     """Return whether an answer stands on either side of an "or" of the question, which names what else it could be."""
-    core = re.escape(_core(answer, "phrase"))
+    place = folded(question).casefold()
+    core = re.escape(_core(answer, "phrase")) if " or " in place else ""
     beside = rf"(?<!\w){core},? or (?!another|other|else|any|some)|\bor (?:the |an? )?{core} ?[?;:]"
-    return bool(core) and re.search(beside, folded(question).casefold()) is not None
+    return bool(core) and re.search(beside, place) is not None
 
 
 def _singulars(text: str) -> str:
