@@ -23,7 +23,8 @@ def unrewardable(
 ) -> Iterator[tuple[str, str]]:
     """Yield the rules that a pair breaks as something to be rewarded, each with the answer that shows it.
 
-    alias_contradicts_answer: an alias is another number, another date, or the opposite.
+    alias_contradicts_answer: an alias is another number, another date, or the opposite; one that says
+      less of a date ("the 1300s" of "14th century") is not.
     ground_truth_not_rewarded: `rewards.score` of the answer itself is 1: bare, boxed, and behind "The answer is".
     idle_words_rewarded: it is 0 for words that say nothing ("it", "in", "the"), which any reply has.
     mutation_rewarded: `rewards.score` of three wrong answers (`mutations`) is 0, which fails where an alias says too
