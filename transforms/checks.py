@@ -53,12 +53,13 @@ def reject_reason(
         or a short instruction in brackets.
       question_too_short: it has `limits.min_question_words` words; each character of a script without spaces is one.
       answer_too_long: at most `limits.max_answer_words` words and `limits.max_answer_characters` characters.
-      wrong_answer_type: a number has a numeral or a number word; a date a numeral, a month or a weekday; a name a
-        capital, or a letter of a script without capitals; a boolean is yes, no, true or false; a choice stands in the
-        question, which offers alternatives. Any other type but phrase and expression breaks the rule.
+      wrong_answer_type: a number has a numeral, a number word or a word such as "none"; a date a numeral, or a word for
+        a time; a name a capital, a letter of a script without capitals, or up to three words and no function word; a
+        boolean is yes, no, true or false; a choice stands in the question, which offers alternatives. Any other type
+        but phrase and expression breaks the rule.
       answer_does_not_reply: the answer is of a kind that the question word admits (`answer_types.replies`).
       answer_in_question: neither the answer nor an alias stands in the question as whole words, in figures or spelled,
-        in the singular or the plural (but for boolean and choice).
+        in the singular or the plural (but for boolean and choice, and beside an "or" that offers it).
       refers_to_source: the question does not point at a text its reader cannot see ("according to the passage").
       dangling_reference: it does not ask about a he, she, it, they or this that it never names.
       vague_question: a word of it is of some subject, and not of texts, events or studies in general

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from transforms.pair_rules.answer_types import replies
+from transforms.pair_rules.answer_types import has_type, replies
 
 
 @pytest.mark.parametrize(
@@ -42,6 +42,20 @@ from transforms.pair_rules.answer_types import replies
         ("Is there a name for the at sign?", "commercial at", "phrase"),
         ("Does this hold: x > 1?", "x+1", "expression"),
         ("Would lead float?", "never", "phrase"),
+        ("Would lead float?", "Rarely.", "phrase"),
+        ("Did the king return?", "they did not know", "phrase"),
+        ("How much did the price of oil rise?", "tenfold", "phrase"),
+        ("How much did the price of oil rise?", "it doubled", "phrase"),
+        ("By how much did the price fall?", "by half", "phrase"),
+        ("How much did the price of oil rise?", "very sharply", "phrase"),
+        ("How much honey goes in?", "a spoonful per glass", "phrase"),
+        ("How much honey goes in?", "handfuls", "phrase"),
+        ("How much of it is sugar?", "a quarter", "phrase"),
+        ("How much does the ticket cost?", "a day's wages", "phrase"),
+        ("How many states are there and which is the largest?", "Alaska", "name"),
+        ("In which decade did jazz spread?", "the Twenties", "date"),
+        ("In which period of the year is it held?", "the Pliocene", "date"),
+        ("On what date is it held?", "in autumn", "date"),
         ("\u00bfCu\u00e1ntas lunas tiene Marte?", "dos", "phrase"),
     ],
 )
@@ -53,7 +67,10 @@ def test_answers_that_reply(question: str, answer: str, kind: str) -> None:
     ("question", "answer", "kind"),
     [
         ("How many moons does Mars have?", "Phobos", "name"),
+        ("How many moons does Mars have?", "visibly", "phrase"),
         ("How much does the ticket cost?", "Yes", "boolean"),
+        ("How much does the ticket cost?", "conductor", "phrase"),
+        ("How many states and territories does it have?", "Alaska", "name"),
         ("By how many votes did it pass?", "No", "boolean"),
         ("In what year did it open?", "the old harbour", "phrase"),
         ("In what month and year did it open?", "July", "date"),
@@ -76,3 +93,57 @@ def test_answers_that_reply(question: str, answer: str, kind: str) -> None:
 )
 def test_answers_that_do_not(question: str, answer: str, kind: str) -> None:
     assert not replies(question, answer, kind)
+
+
+@pytest.mark.parametrize(
+    ("kind", "answer"),
+    [
+        ("number", "none"),
+        ("number", "a dozen"),
+        ("number", "half"),
+        ("number", "a couple"),
+        ("number", "Both"),
+        ("date", "autumn"),
+        ("date", "in autumn"),
+        ("date", "the fourteenth century"),
+        ("date", "the fourteenth"),
+        ("date", "Easter"),
+        ("date", "the next day"),
+        ("date", "the Bronze Age"),
+        ("date", "the Jurassic"),
+        ("date", "Cretaceous"),
+        ("date", "the Miocene"),
+        ("date", "the roaring twenties"),
+        ("date", "after the war"),
+        ("name", "git"),
+        ("name", "iPod"),
+        ("name", "eBay"),
+        ("name", "mercury"),
+        ("name", "sodium chloride"),
+        ("name", "bell hooks"),
+        ("name", "e. e. cummings"),
+    ],
+)
+def test_answers_that_look_like_their_type(kind: str, answer: str) -> None:
+    assert has_type(answer, kind, "")
+
+
+@pytest.mark.parametrize(
+    ("kind", "answer"),
+    [
+        ("number", "several"),
+        ("number", "tulips"),
+        ("date", "Paris"),
+        ("date", "the obscene"),
+        ("date", "a classic"),
+        ("date", "long ago"),
+        ("date", "properties"),
+        ("name", "the chemist"),
+        ("name", "1867"),
+        ("name", "into the harbour"),
+        ("name", "radiation damage suppressor protein"),
+        ("name", "$%"),
+    ],
+)
+def test_answers_that_do_not_look_like_their_type(kind: str, answer: str) -> None:
+    assert not has_type(answer, kind, "")

@@ -330,6 +330,8 @@ def test_limits_that_make_no_sense_are_refused(wrong: dict[str, int]) -> None:
     ("question", "answer", "answer_type", "aliases"),
     [
         ("How many of the five samples glowed?", "5", "number", ()),
+        ("Which share, if not 20%, of the samples glowed?", "20 percent", "number", ()),
+        ("Did radium or the salt of radium win the prize?", "win the prize", "phrase", ()),
         ("How many of the 5 samples glowed?", "five", "number", ()),
         ("How much were the 1.5 million kronor worth?", "1,500,000", "number", ()),
         ("Which waves are sound waves in the air?", "sound wave", "phrase", ()),
@@ -352,6 +354,12 @@ def test_an_answer_stands_in_the_question_in_another_form(
         ("Ann has 25 sweets, keeps 5 and shares the rest among 4 friends: how many has each?", "5", "number"),
         ("Which body sits above the nations at the station?", "state", "phrase"),
         ("Which thing glows in buses of Radium?", "bus", "phrase"),
+        ("A pen costs $1 less than half of a book, which is $4: how much is the pen?", "1", "number"),
+        ("Lee slept only 2/3 of 9 hours: how many hours did Lee miss?", "3", "number"),
+        ("How many pairs glow where 20% of 50 have none?", "20", "number"),
+        ("Which glows for longer, radium or lead?", "Radium", "name"),
+        ("Is it the radium or the lead that glows, in or on a lamp?", "on a lamp", "phrase"),
+        ("Does the lamp glow to the left or right?", "right", "phrase"),
     ],
 )
 def test_what_only_looks_like_the_answer_gives_nothing_away(question: str, answer: str, answer_type: str) -> None:

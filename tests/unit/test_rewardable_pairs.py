@@ -31,6 +31,14 @@ SOUND = [
     ("number", "\u4e09\u767e", (), "\u6709\u591a\u5c11\u4e2a\uff1f"),
     ("number", "5-10", (), "How many eggs does the hen lay in a month?"),
     ("number", "100 km", ("62 miles",), "How far is it to space?"),
+    ("number", "8 ft 11 in", (), "How tall was the tallest man?"),
+    ("number", "8 feet 11 inches", (), "How tall was the tallest man?"),
+    ("number", "26 miles 385 yards", (), "How long is a marathon?"),
+    ("number", "63 years, 7 months and 2 days", (), "How long did the queen reign?"),
+    ("number", "55 days and 3 hours", (), "How long did the siege last?"),
+    ("number", "2:1", (), "At which ratio are they mixed?"),
+    ("number", "906.28 km2", (), "What is the area of West Muna?"),
+    ("date", "14th century", ("1300s",), "In which century did the plague come?"),
     ("date", "1867", (), "In what year was Marie Curie born?"),
     ("date", "14 March 1986", ("March 14, 1986", "1986-03-14", "March 1986"), "On what date did Giotto pass?"),
     ("date", "4 July 1776", ("04/07/1776", "07/04/1776"), "On what date was it signed?"),
@@ -61,6 +69,7 @@ SOUND = [
     ("phrase", "damage suppressor", (), "What does Dsup stand for?"),
     ("phrase", "constitutional right", (), "The right to property is what kind of right in India?"),
     ("phrase", "photosynthesis", ("the process of photosynthesis",), "How do plants make sugar?"),
+    ("phrase", "non-partisan", (), "Where does the union stand?"),
     ("phrase", "not guilty", (), "What did the defendant plead?"),
     ("phrase", "transcendental number", (), "What is a real number called that is not a root of a polynomial?"),
     ("boolean", "Yes", (), "Is radium a metal?"),
@@ -91,6 +100,9 @@ def test_sound_pairs_are_rewarded_and_their_mutations_not(
         ("number", "-5", ["-6", "-50", "-12"]),
         ("number", "1,500 km", ["2,500 km", "15000 km", "-1,500 km"]),
         ("number", "5-10", ["6-10", "50-10", "12-10"]),
+        ("number", "12.5%", ["22.5%", "125.0%", "-12.5%"]),
+        ("number", "8 ft 11 in", ["9 ft 11 in", "80 ft 11 in", "15 ft 11 in"]),
+        ("number", "2:1", ["3:1", "20:1", "9:1"]),
         ("number", "twenty", ["thirty", "fifty", "sixty"]),
         ("date", "14 March 1986", ["14 March 1987", "14 July 1986", "14 March 1976"]),
         ("date", "1999", ["2000", "1989", "2002"]),
@@ -113,6 +125,13 @@ def test_a_wrong_name_is_one_of_the_evidence_first() -> None:
     wrong = mutations("Who shared the prize?", "Henri Becquerel", "name", (), EVIDENCE)
     assert wrong[0] == "Stockholm"
     assert wrong[1].startswith("Henri ") and wrong[2].endswith(" Becquerel")
+
+
+def test_what_is_called_after_the_answer_is_no_wrong_name() -> None:
+    evidence = "It stands in Cuba, above the seat of the Cuban Communist Party."
+    wrong = mutations("In which country does it stand?", "Cuba", "name", (), evidence)
+    assert len(wrong) == COUNT
+    assert not any("Cuba" in name for name in wrong)
 
 
 def test_the_other_options_are_the_mutations_of_a_choice() -> None:
@@ -152,6 +171,11 @@ def test_what_says_an_alias_is_no_mutation(answer: str, aliases: tuple[str, ...]
         ("date", "4 July 1776", "05/07/1776"),
         ("boolean", "Yes", "No"),
         ("boolean", "true", "False."),
+        ("date", "14th century", "1400s"),
+        ("date", "14th century", "1401"),
+        ("date", "1980s", "1979"),
+        ("date", "44 BC", "43 BC"),
+        ("phrase", "Marie Curie", "Not Marie Curie"),
     ],
 )
 def test_an_alias_of_another_value_contradicts(kind: str, answer: str, alias: str) -> None:
@@ -168,6 +192,14 @@ def test_an_alias_of_another_value_contradicts(kind: str, answer: str, alias: st
         ("number", "0", "none"),
         ("date", "14 March 1986", "March 1986"),
         ("date", "14 March 1986", "the day of the fly-by"),
+        ("date", "1305", "1300s"),
+        ("date", "1357", "14th century"),
+        ("date", "14th century", "the 1300s"),
+        ("date", "14th century", "1390s"),
+        ("date", "14th century", "1400"),
+        ("date", "1980s", "March 1986"),
+        ("date", "44 BC", "44"),
+        ("date", "5th century BC", "the fifth century"),
         ("boolean", "Yes", "true"),
         ("phrase", "Paris", "Lyon"),
     ],
@@ -193,8 +225,8 @@ def test_an_answer_that_any_reply_has_is_found(kind: str, answer: str, aliases: 
 def test_an_alias_that_says_too_much_is_found() -> None:
     question = "Who found polonium in the year 1898?"
     assert broken("Marie Curie", "phrase", ("Madame Curie",), question) is None
-    expected = ("mutation_rewarded", "not Marie Curie")
-    assert broken("Marie Curie", "phrase", ("not Marie Curie",), question) == expected
+    # A decade pays for every year in it.
+    assert broken("1957", "date", ("1950s",)) == ("mutation_rewarded", "1958")
 
 
 def test_a_ground_truth_that_is_not_rewarded_is_found(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -71,7 +71,9 @@ def holds(text: str, answer: str, answer_type: str) -> bool:
     return found(place, core) or found(_ungrouped(place), _ungrouped(core))
 
 
-_PROBLEM: Final = 3  # different numbers of a question
+_PROBLEM: Final = 3  # numbers of a question
+_PART: Final = re.compile(r"\b(?:half|halves|twice|double|thrice|triple|thirds?|quarters?)\b")
+_SHARE: Final = re.compile(r"\d+/\d+|\d+(?:\.\d+)? ?%")  # whose figures are no numbers of their own
 _LONG_TERM: Final = 5  # letters of a term that is recognised in its plural
 _READ: Final = 4000  # characters of a question in which numbers and plurals are looked for
 
@@ -79,20 +81,33 @@ _READ: Final = 4000  # characters of a question in which numbers and plurals are
 def states(question: str, answer: str, answer_type: str) -> bool:
     """Return whether a question gives an answer away: as `holds`, a number also spelled, a term also in the plural.
 
-    A question with three numbers states a problem, whose solution may be one of them by chance.
+    A question with three numbers states a problem, whose solution may be one of them by chance. "X or Y?" offers its
+    answer, and gives nothing away.
     """
+    if _one_of_two(question[:_READ], answer):
+        return False
     if answer_type == "number" and (ours := only_quantity(answer)) is not None:
-        given = [one.quantity for one in quantities(readable(question[:_READ]))]
-        if len(set(given)) >= _PROBLEM:
+        text = readable(question[:_READ])
+        given = [one.quantity for one in quantities(text)]
+        if len(given) + len(_PART.findall(text)) >= _PROBLEM:
             return False
-        if ours.low > 1 and ours in given:
+        if ours.low not in (0, 1) and ours in given:
             return True
+        question = _SHARE.sub(" ", question)
     if holds(question, answer, answer_type):
         return True
     if answer_type != "phrase":
         return False
     term = _singulars(answer)
     return len(term) > _LONG_TERM and f" {term} " in f" {_singulars(question[:_READ])} "
+
+
+def _one_of_two(question: str, answer: str) -> bool:
+    """Return whether an answer stands on either side of an "or" of the question, which names what else it could be."""
+    place = folded(question).casefold()
+    core = re.escape(_core(answer, "phrase")) if " or " in place else ""
+    beside = rf"(?<!\w){core},? or (?!another|other|else|any|some)|\bor (?:the |an? )?{core} ?[?;:]"
+    return bool(core) and re.search(beside, place) is not None
 
 
 def _singulars(text: str) -> str:

@@ -76,6 +76,8 @@ def _pick(right: Answer) -> int:
 _DENIAL: Final = "not "
 _FIGURE: Final = re.compile(r"(?<![\d.,])(?:\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?)(?!\d)", re.ASCII)
 _CARDINAL: Final = re.compile(rf"\b(?:{'|'.join(sorted(CARDINALS, key=len, reverse=True))})\b", re.IGNORECASE)
+# Behind it "8 ft 11 in" and "2:1" go on: the sign would be a mark before the first of several figures.
+_ONE_UNIT: Final = re.compile(r"[\s-]?[^\W\d]*[%\u00b0]?[^\W\d]*[\u00b2\u00b3]?")
 _LONGEST_FIGURE: Final = 40  # digits that are computed with
 
 
@@ -86,7 +88,7 @@ def _numbers(right: Answer) -> Iterator[str]:
         yield f"{before}{_other_digit(figure[0])}{after}"
         value = Decimal(figure[0].replace(",", ""))
         yield f"{before}{value * 10 if value else 10:f}{after}"
-        if value and not before and "/" not in after and not re.match(r"\s*(?:-|to\b)", after):
+        if value and not before and _ONE_UNIT.fullmatch(after):
             yield f"-{right.text}"
         yield f"{before}{value + 7:f}{after}"
         yield f"{before}{value + 20:f}{after}"
@@ -166,7 +168,13 @@ _GIVEN: Final = ("Oskar", "Imogen", "Thaddeus", "Ludmila", "Bertrand", "Zainab",
 
 def _names(right: Answer) -> Iterator[str]:
     ours = {word for text in (right.text, *right.aliases, right.question) for word in words(text)}
-    others = [name for name in _NAME.findall(right.evidence) if ours.isdisjoint(words(name)) and words(name)]
+    # "Cuban" is of Cuba, and may be taken for it.
+    roots = tuple(word for word in ours if len(word) > 3)
+    others = [
+        name
+        for name in _NAME.findall(right.evidence)
+        if (said := words(name)) and ours.isdisjoint(said) and not any(word.startswith(roots) for word in said)
+    ]
     yield from [name for name in others if len(name) > 3][-1:]
     shift = _pick(right)
     family, given = _FAMILIES[shift % len(_FAMILIES)], _GIVEN[shift % len(_GIVEN)]
@@ -211,7 +219,7 @@ _CONTENT: Final = re.compile(r"[^\W\d_]{3,}")
 _DIGITS: Final = re.compile(r"\d+", re.ASCII)
 _NEGATIVE: Final = frozenset(
     "no not never none neither nor without cannot nobody nothing false wrong except only t than other rather instead "
-    "but".split()
+    "but non".split()
 )
 _FOREIGN: Final = ("lantern", "gravel", "parsley", "harbour", "trombone", "velvet", "kennel")
 _SMALL: Final = FUNCTION_WORDS | ARTICLES

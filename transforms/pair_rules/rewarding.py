@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from typing import Final
 
@@ -22,7 +23,8 @@ def unrewardable(
 ) -> Iterator[tuple[str, str]]:
     """Yield the rules that a pair breaks as something to be rewarded, each with the answer that shows it.
 
-    alias_contradicts_answer: an alias is another number, another date, or the opposite.
+    alias_contradicts_answer: an alias is another number, another date, or the opposite; one that says
+      less of a date ("the 1300s" of "14th century") is not.
     ground_truth_not_rewarded: `rewards.score` of the answer itself is 1: bare, boxed, and behind "The answer is".
     idle_words_rewarded: it is 0 for words that say nothing ("it", "in", "the"), which any reply has, and the answer is
       none of them.
@@ -39,6 +41,8 @@ def unrewardable(
       aliases: other ways to say it.
       evidence: the sentence that proves it.
     """
+    # Of two values that its maker gave for one answer, one is wrong, and nothing here tells which: with the alias left
+    # out, a trainer might still pay for the wrong one.
     for alias in aliases:
         if _contradicts(alias, answer, answer_type):
             yield "alias_contradicts_answer", alias
@@ -58,7 +62,9 @@ _NO: Final = frozenset(("no", "false"))
 
 
 def _contradicts(alias: str, answer: str, answer_type: str) -> bool:
-    """Return whether an alias is a value of the answer's type, and surely another one."""
+    """Return whether an alias denies the answer, or is a value of its type, and surely another one."""
+    if words(alias) == ["not", *words(answer)]:
+        return True
     if answer_type == "boolean":
         one, other = alias.casefold().strip(" ."), answer.casefold().strip(" .")
         return (one in _YES and other in _NO) or (one in _NO and other in _YES)
@@ -69,11 +75,34 @@ def _contradicts(alias: str, answer: str, answer_type: str) -> bool:
 
 def _other_date(alias: str, answer: str) -> bool:
     ours, theirs = only_dates(words(answer)), only_dates(words(alias))
-    if len(ours) != 1 or len(theirs) != 1 or ours[0].agrees(theirs[0]):
+    if len(ours) != 1 or len(theirs) != 1:
         return False
     one, other = ours[0], theirs[0]
+    if one.year and other.year:
+        if not _overlap(_years(one.year), _years(other.year)):
+            return True
+        other = other._replace(year=one.year)
     # 4/7 is July in one country and April in another.
-    return (other.day or 13) > 12 or not one.agrees(Date(other.year, other.day, other.month))
+    return not one.agrees(other) and (
+        (other.day or 13) > 12 or not one.agrees(Date(other.year, other.day, other.month))
+    )
+
+
+def _years(said: str) -> tuple[int, int]:
+    """Return the first and the last year of a `Date.year`, before Christ or after: who leaves the era out means it."""
+    number = int(re.sub(r"\D", "", said))
+    if "c" in said.removesuffix("bc"):
+        return (number - 1) * 100, number * 100
+    if said.endswith("s"):
+        # "The 1300s" are ten years or the 14th century.
+        return number, number + (99 if number % 100 == 0 else 9)
+    return number, number
+
+
+def _overlap(one: tuple[int, int], other: tuple[int, int]) -> bool:
+    # 1400 ends a century and begins the 1400s: two periods that share no more are apart.
+    shared = min(one[1], other[1]) - max(one[0], other[0])
+    return shared > 0 or (shared == 0 and (one[0] == one[1] or other[0] == other[1]))
 
 
 _ROUNDED: Final = 0.05  # by which a conversion between units may be rounded
