@@ -22,7 +22,7 @@ from transforms.exports import selection as selecting
 from transforms.exports.card import EXAMPLES, card
 from transforms.exports.readme import README, Made, counts, left_out, readme
 from transforms.exports.selection import UNKNOWN, Selection, Tally
-from transforms.exports.shards import Shards
+from transforms.exports.shards import ChangedError, Shards
 from transforms.exports.source import SourceError, tables
 from transforms.exports.target import SIDES, TRAIN, VALIDATION, Pair, Place, Target
 from transforms.exports.targets import TARGETS
@@ -138,7 +138,7 @@ def export(options: ExportOptions) -> int:
         _check(made, options)
         examples = _write_rows(source, options, made.tally)
         _write_beside(options, made, examples)
-    except SourceError as error:
+    except (SourceError, ChangedError) as error:
         raise UsageError(str(error)) from None
     except (OSError, BeamIOError, pa.ArrowException) as error:
         raise UsageError(

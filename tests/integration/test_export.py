@@ -9,12 +9,14 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import yaml
 from openai.types.responses.response_create_params import ResponseCreateParamsNonStreaming
 from pydantic import TypeAdapter
 
+import pipelines.export
 from tests.exports import data_of, exported, ids_of, lay_run, loaded, pair, rated, rows_of
 from tests.roots import all_rows, catalog_of, ids_file, lay_out, refresh, runs_of
 from tests.support import prose, webscale_rl
@@ -241,6 +243,24 @@ def test_what_cannot_be_exported_is_refused_by_name(
     assert refused(capsys, "--to", "verl", "--output", tmp_path / "x").startswith(
         "webscale-rl: the following arguments"
     )
+
+
+def test_a_run_that_changes_while_it_is_exported_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = lay_run(tmp_path / "run", [pair(number) for number in range(30)])
+    write = pipelines.export._write_rows
+
+    def late(*arguments: Any) -> Any:
+        (shard,) = (run / "qa").iterdir()
+        rows = pq.read_table(shard)
+        pq.write_table(pa.concat_tables([rows.slice(0, 1)] * 30), shard)
+        return write(*arguments)
+
+    monkeypatch.setattr(pipelines.export, "_write_rows", late)
+    said = refused(capsys, run, "--to", "trl", "--output", tmp_path / "out", "--split", "0.5")
+    assert "pairs were counted for trl and" in said and "export again to another directory" in said
+    assert not (tmp_path / "out" / "README.md").exists()
 
 
 def test_what_there_is_of_a_run_is_taken_when_asked_for(tmp_path: Path) -> None:

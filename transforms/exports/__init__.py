@@ -1,7 +1,7 @@
 """What pairs become for those who train on them: rows, files beside them, and the words that go along.
 
 prompt     what the policy reads
-targets    what an export is, and the five there are
+target     what an export is; targets names the five there are
 verl, trl, openrlhf, nemo_gym, hf   a row of each, and how it is launched
 selection  which pairs go along, and on which side of the split
 source     pairs out of the shards of runs

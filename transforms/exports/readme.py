@@ -91,8 +91,8 @@ def counts(made: Made) -> str:
     rows = made.rows
     words = [
         f"{tally.kept:,} of {tally.pairs:,} pairs: {rows['train']:,} for training, {rows['validation']:,} for"
-        f" validation ({share:g} of the documents, by a hash of the document's id: the pairs of a document are on one"
-        " side, in every export the same)."
+        f" validation. {share:g} of the documents are for validation, by a hash of their ids: a document's pairs stay"
+        " together, and on one side in every export with this share."
     ]
     if tally.dropped:
         words.append(f"Left out: {left_out(tally)}.")

@@ -16,6 +16,11 @@ from transforms.files import replacing
 ROW_GROUP: Final = 5_000
 """Rows that are held until they are written; small ones let a reader that shuffles take a part."""
 
+
+class ChangedError(ValueError):
+    """What is written is not what was counted before; one line with the remedy."""
+
+
 Write = Callable[[Sequence[Mapping[str, Any]]], None]
 
 
@@ -42,12 +47,12 @@ class Shards:
         if self._open.__exit__(kind, error, trace) or kind is not None:
             return
         if self.written != self.rows:
-            raise ValueError(f"{self.rows:,} rows were announced and {self.written:,} came")
+            raise self._changed(f"{self.written:,}")
 
     def add(self, row: Mapping[str, Any]) -> None:
         """Take one more row."""
         if self.written == self.rows:
-            raise ValueError(f"{self.rows:,} rows were announced and more came")
+            raise self._changed("more")
         self._waiting.append(row)
         self.written += 1
         ends = self.written == self._end(self._shard)
@@ -57,6 +62,12 @@ class Shards:
             self._open.close()
             self._write = None
             self._shard += 1
+
+    def _changed(self, came: str) -> ChangedError:
+        return ChangedError(
+            f"{self.rows:,} pairs were counted for {self.target.name} and {came} came: they change; export again"
+            " to another directory"
+        )
 
     def _end(self, shard: int) -> int:
         return self.rows * (shard + 1) // len(self.paths)
