@@ -91,9 +91,13 @@ def counts(made: Made) -> str:
     rows = made.rows
     words = [
         f"{tally.kept:,} of {tally.pairs:,} pairs: {rows['train']:,} for training, {rows['validation']:,} for"
-        f" validation. {share:g} of the documents are for validation, by a hash of their ids: a document's pairs stay"
-        " together, and on one side in every export with this share."
+        " validation."
     ]
+    if share:
+        words.append(
+            f"{share:g} of the documents are for validation, by a hash of their ids: a document's pairs stay together,"
+            " and on one side in every export with this share."
+        )
     if tally.dropped:
         words.append(f"Left out: {left_out(tally)}.")
     return "\n".join(words)
