@@ -7,11 +7,12 @@ PARITY := .venv-parity
 LOCAL := .venv-local-model
 DEPLOY := .venv-deploy
 AIRFLOW := .venv-airflow
+TRAINERS := .venv-trainers
 FLINK_CRD := org.apache.flink:flink-kubernetes-operator-api:1.10.0
 FLINK_CRD_SHA256 := b1f44814e17514fa8395c61b329a3ee9087123a5bda5b21fe1a495d5182c30b6
 SOURCES := schemas prompts rewards transforms pipelines tests bench examples deploy setup.py
 
-.PHONY: .venv demo test test-runners tools check parity test-deploy wheel bench local-model lock clean
+.PHONY: .venv demo test test-runners tools check parity test-deploy test-trainers wheel bench local-model lock clean
 
 demo: $(STAMP)
 	$(BIN)/webscale-rl run --input 'examples/corpus/*.parquet' --output demo-output --overwrite
@@ -40,6 +41,11 @@ parity: $(PARITY)/.complete
 # Judges what deploy/ has by the tools of those who will read it, and builds a Dataflow job without a cloud.
 test-deploy: $(DEPLOY)/.complete $(AIRFLOW)/.complete
 	$(DEPLOY)/bin/pytest tests/deploy
+
+# Loads exports by the trainers' own code, and trains some steps with TRL: without a GPU, but PyTorch brings the libraries
+# of one, five gigabytes. What they warn of is theirs.
+test-trainers: $(TRAINERS)/.complete $(STAMP)
+	WEBSCALE_RL_PYTHON=$(CURDIR)/$(BIN)/python $(TRAINERS)/bin/pytest -W default -s tests/trainers
 
 # What deploy/Dockerfile installs.
 wheel: $(STAMP)
@@ -89,6 +95,12 @@ $(AIRFLOW)/.complete: requirements-airflow.lock
 	$(AIRFLOW)/bin/pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements-airflow.lock
 	touch $@
 
+# Apart from all else, as trainers are: a reward must work where nothing of ours is.
+$(TRAINERS)/.complete: requirements-trainers.lock
+	$(PYTHON) -m venv --clear $(TRAINERS)
+	$(TRAINERS)/bin/pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements-trainers.lock
+	touch $@
+
 # What compiles the server must be there before pip looks at its source, which therefore is left out at first. Only the
 # server is compiled, by as many processes as there are cores (it would be all at once), and without a look at the network.
 $(LOCAL)/.complete: export CMAKE_ARGS := -DLLAMA_BUILD_TESTS=OFF -DLLAMA_BUILD_EXAMPLES=OFF -DLLAMA_BUILD_APP=OFF \
@@ -119,6 +131,8 @@ lock:
 		-o requirements-airflow.lock
 	uv pip compile requirements-local-model.in --constraints requirements.lock --universal --python-version 3.10 \
 		--generate-hashes --no-header -o requirements-local-model.lock
+	uv pip compile requirements-trainers.in --universal --python-version 3.10 --generate-hashes --no-header \
+		-o requirements-trainers.lock
 
 clean:
-	rm -rf $(VENV) $(PARITY) $(LOCAL) $(DEPLOY) $(AIRFLOW) .runners demo-output local-model-output local-model-server.log build dist *.egg-info
+	rm -rf $(VENV) $(PARITY) $(LOCAL) $(DEPLOY) $(AIRFLOW) $(TRAINERS) .runners demo-output local-model-output local-model-server.log build dist *.egg-info

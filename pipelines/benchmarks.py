@@ -6,7 +6,6 @@ import itertools
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Final
 
 import pyarrow as pa
@@ -14,12 +13,12 @@ import pyarrow.parquet as pq
 from apache_beam.io.filesystem import BeamIOError
 
 from pipelines.benchmark_files import Source, read_benchmark, source_of
-from pipelines.options import Parser, UsageError, input_files
+from pipelines.options import Parser, UsageError, input_files, refuse_occupied
 from schemas.records import Pair, arrow_schema
 from transforms.benchmarks.build import build_index
 from transforms.benchmarks.index import MANIFEST, BenchmarkIndexError, Index, open_index
 from transforms.benchmarks.rules import RULES, contaminations
-from transforms.files import BATCH_BYTES, exists, list_files, open_parquet, read_batches, replacing
+from transforms.files import BATCH_BYTES, exists, open_parquet, read_batches, replacing
 from transforms.storage import StorageError
 
 _COLUMNS: Final = ("id", "question", "answer")
@@ -68,14 +67,14 @@ def parse_benchmarks(arguments: Sequence[str]) -> BuildOptions | CheckOptions:
     flags = _parser().parse_args(list(arguments))
     output = flags.output.rstrip("/") or "/"
     if flags.action == "check":
-        _refuse_occupied(output, "name a new directory")
+        refuse_occupied(output, "name a new directory")
         return CheckOptions(flags.index.rstrip("/"), tuple(input_files(flags.input)), output)
     sources = tuple(map(source_of, flags.benchmarks))
     twice = [name for name, count in Counter(source.name for source in sources).items() if count > 1]
     if twice:
         raise UsageError(f"two benchmarks are called {twice[0]}; give each a name of its own")
     if not _is_index(output):
-        _refuse_occupied(output, "it is no index; name another directory")
+        refuse_occupied(output, "it is no index; name another directory")
     return BuildOptions(sources, output, flags.with_questions)
 
 
@@ -118,19 +117,6 @@ def _is_index(directory: str) -> bool:
         return exists(f"{directory}/{MANIFEST}")
     except (OSError, ValueError, BeamIOError) as error:
         raise UsageError(f"--output {directory} cannot be used: {' '.join(str(error).split())}") from None
-
-
-def _refuse_occupied(directory: str, remedy: str) -> None:
-    """Refuse a directory that holds anything."""
-    try:
-        if "://" in directory:
-            held = list_files(f"{directory}/*")
-        else:
-            held = sorted(map(str, Path(directory).iterdir())) if Path(directory).exists() else []
-    except (OSError, ValueError, BeamIOError) as error:
-        raise UsageError(f"--output {directory} cannot be used: {' '.join(str(error).split())}") from None
-    if held:
-        raise UsageError(f"--output {directory} holds {held[0].rsplit('/', 1)[-1]} already; {remedy}")
 
 
 def build(options: BuildOptions) -> int:

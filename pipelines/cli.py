@@ -20,6 +20,7 @@ commands:
   inspect        a pair's whole life, from its document to where it ended (webscale-rl inspect --help)
   check-run      how a run went, and whether it stayed in its band (webscale-rl check-run --help)
   batch          sends what a run in batch mode waits for, and fetches the answers (webscale-rl batch --help)
+  export         a run's pairs as a trainer reads them, with the reward (webscale-rl export --help)
   train-quality  a classifier out of a run's verdicts, that spares the next run calls (webscale-rl train-quality --help)
   doctor         whether a run could begin: its runner, buckets, models, Redis, versions (webscale-rl doctor --help)
   benchmarks     indexes evaluation sets, and finds their questions in pairs (webscale-rl benchmarks --help)
@@ -101,6 +102,12 @@ def _batch(arguments: Sequence[str]) -> int:
     return batch(parse_batch(arguments))
 
 
+def _export(arguments: Sequence[str]) -> int:
+    from pipelines.export import export, parse_export
+
+    return export(parse_export(arguments))
+
+
 def _train_quality(arguments: Sequence[str]) -> int:
     from pipelines.train_quality import parse_train_quality, train_quality
 
@@ -132,6 +139,7 @@ _COMMANDS: Final[Mapping[str, tuple[Callable[[Sequence[str]], int], str]]] = {
     "check-run": (_check, "starts again"),
     "inspect": (_inspect, "starts again"),
     "batch": (_batch, "goes on from there"),
+    "export": (_export, "starts again, in another directory"),
     "train-quality": (_train_quality, "starts again"),
     "doctor": (_doctor, "starts again"),
     "benchmarks": (_benchmarks, "starts again"),

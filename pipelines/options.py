@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Final, NoReturn, get_args
 
 import yaml
+from apache_beam.io.filesystem import BeamIOError
 from apache_beam.options.pipeline_options import PipelineOptions, _BeamArgumentParser
 from pydantic import BaseModel, ValidationError
 
@@ -266,6 +267,19 @@ def input_updates(patterns: Sequence[str]) -> dict[str, tuple[int, float]]:
             raise UsageError(f"--input {pattern} matches no file; check the path, and quote the glob")
         files |= matched
     return dict(sorted(files.items()))
+
+
+def refuse_occupied(directory: str, remedy: str) -> None:
+    """Refuse an --output that holds anything. Raises `UsageError`."""
+    try:
+        if "://" in directory:
+            held = list_files(f"{directory}/**")
+        else:
+            held = sorted(map(str, Path(directory).iterdir())) if Path(directory).exists() else []
+    except (OSError, ValueError, BeamIOError) as error:
+        raise UsageError(f"--output {directory} cannot be used: {' '.join(str(error).split())}") from None
+    if held:
+        raise UsageError(f"--output {directory} holds {held[0].rsplit('/', 1)[-1]} already; {remedy}")
 
 
 def _first_problem(error: ValidationError, path: str | None) -> str:

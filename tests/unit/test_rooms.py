@@ -24,7 +24,7 @@ STAGES = {
     "questions", "round_trip", "closed_book", "decontaminate", "remember", "unchanged", "write", "commit", "lineage",
 }  # fmt: skip
 SHARED = {
-    "benchmarks", "catalog", "fasttext_model", "files", "language", "ledger", "llm", "lock", "minhash",
+    "benchmarks", "catalog", "exports", "fasttext_model", "files", "language", "ledger", "llm", "lock", "minhash",
     "near_duplicates", "output", "pair_rows", "pair_rules", "probe", "quality", "state", "storage", "swap", "text",
     "unionfind", "versions",
 }  # fmt: skip

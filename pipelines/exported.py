@@ -1,0 +1,91 @@
+"""What an export reads: a run, or the runs that are a root's dataset."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+from apache_beam.io.filesystem import BeamIOError
+
+from pipelines.options import UsageError
+from pipelines.roots import run_directory, told
+from pipelines.rundir import read_manifest
+from transforms.catalog import CATALOG, noted_in, read_catalog
+from transforms.exports.source import Part
+from transforms.files import exists, list_files, open_parquet
+from transforms.output import SUCCESS, is_output
+from transforms.read import forgotten_ids
+
+
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """The runs whose pairs are exported, oldest first, and their manifests."""
+
+    parts: tuple[Part, ...]
+    manifests: tuple[Mapping[str, Any], ...]
+
+
+def exported(directory: str, *, incomplete: bool) -> Exported:
+    """Return what lies in a directory.
+
+    Raises:
+      UsageError: it is no run and no root, has no pairs, or is not complete.
+    """
+    try:
+        if exists(f"{directory}/{CATALOG}"):
+            return _of_root(directory)
+        if not is_output(directory):
+            raise UsageError(f"{directory} holds no run; name a run's --output, or the --root of refreshes")
+        manifest = _manifest(directory)
+        if not exists(f"{directory}/{SUCCESS}") and not incomplete:
+            reasons = "; ".join(manifest.get("unfinished", ())) or "it has no _SUCCESS"
+            raise UsageError(f"the run in {directory} is not complete ({reasons}); finish it, or add --incomplete")
+    except (OSError, BeamIOError, ValueError) as error:
+        if isinstance(error, UsageError):
+            raise
+        raise UsageError(f"{directory} cannot be read: {' '.join(str(error).split())}") from None
+    part = Part(manifest["run_id"], directory, manifest["rows"]["qa"], pa.array([], pa.string()))
+    return Exported((part,), (manifest,))
+
+
+def _of_root(root: str) -> Exported:
+    with told():
+        catalog, _ = read_catalog(root)
+        if catalog is None or not catalog.runs:
+            raise UsageError(f"{root} has no run yet; wait for its first refresh")
+        gone = _superseded(root, catalog.run_ids)
+        forgotten = forgotten_ids([noted_in(root, each.id) for each in catalog.forgotten if not each.swept])
+        manifests = tuple(_manifest(run_directory(root, run)) for run in catalog.run_ids)
+    parts = tuple(
+        Part(run, run_directory(root, run), manifest["rows"]["qa"], pa.array(gone[run], pa.string()), forgotten)
+        for run, manifest in zip(catalog.run_ids, manifests, strict=True)
+    )
+    return Exported(parts, manifests)
+
+
+def _superseded(root: str, runs: tuple[str, ...]) -> defaultdict[str, list[str]]:
+    """Return the pairs that later runs have taken out of each."""
+    gone: defaultdict[str, list[str]] = defaultdict(list)
+    for run in runs:
+        for path in list_files(f"{run_directory(root, run)}/superseded/part-*.parquet"):
+            with open_parquet(path) as file:
+                for batch in file.iter_batches(columns=["run_id", "pair_ids"]):
+                    for row in batch.to_pylist():
+                        gone[row["run_id"]] += row["pair_ids"] or ()
+    return gone
+
+
+def _manifest(directory: str) -> dict[str, Any]:
+    """Return the manifest of a run that has pairs."""
+    manifest = read_manifest(directory)
+    lacking = [name for name in ("run_id", "config", "prompts", "stages", "rows") if name not in manifest]
+    if lacking:
+        raise UsageError(f"{directory}/manifest.json lacks {', '.join(lacking)}: another version has written it")
+    if "qa" not in manifest["rows"]:
+        raise UsageError(
+            f"the run in {directory} ended with {manifest['until']} and has no qa/; run it again without --until"
+        )
+    return manifest
