@@ -136,7 +136,7 @@ def main() -> None:
         index = _index(benchmarks, f"{scratch}/all")
         size = sum(path.stat().st_size for path in Path(scratch).rglob("*.*"))
         spent = time.process_time() - start
-        print(f"index: {len(index.row):,} distinct items, {size / 1e6:.1f} MB, built and opened in {spent:.1f} s")
+        print(f"index: {len(index):,} distinct items, {size / 1e6:.1f} MB, built and opened in {spent:.1f} s")
         known = set().union(*(runs(question) for benchmark in benchmarks for question in benchmark.questions))
         for benchmark in benchmarks:
             _variants(index, benchmark, known)

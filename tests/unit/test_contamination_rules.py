@@ -55,7 +55,7 @@ def test_case_punctuation_and_spacing_change_nothing(index: str, change: Callabl
         assert {rule_of(index, change(question)) for question in benchmark.questions} == {"exact"}
 
 
-@pytest.mark.parametrize("frame", [(PREAMBLE, ""), ("", SUFFIX), (PREAMBLE, SUFFIX), ("Question:", "Answer:")])
+@pytest.mark.parametrize("frame", [(PREAMBLE, ""), ("", SUFFIX), (PREAMBLE, SUFFIX), ("Question:", "\nAnswer:")])
 def test_an_item_within_a_longer_question_is_contained(index: str, frame: tuple[str, str]) -> None:
     for benchmark in SETS:
         for question in benchmark.questions:
@@ -84,7 +84,7 @@ def test_nor_does_an_answer_that_many_items_have(tmp_path: Path) -> None:
         "how old is Tom",
         "She gives 5 rolls to a neighbour and sells the rest at the fair for $2 each. How many dollars does Mara earn"
         " at the fair?",
-        "does Mara earn at the fair",
+        "to a neighbour and sells the rest at the fair for $2 each. How many dollars does Mara earn at the fair?",
         "(A) granite\n(B) basalt\n(C) linen\n(D) marble",
         "Input: { [ ( < > [",
         '"""',
@@ -94,7 +94,9 @@ def test_a_question_that_is_the_end_of_an_item_is_contained(index: str, end: str
     assert rule_of(index, end) == "contained"
 
 
-@pytest.mark.parametrize("end", ["is Tom?", "in all", "(D) marble", "[", "> [", "Input:", "?", "fair"])
+@pytest.mark.parametrize(
+    "end", ["is Tom?", "does Mara earn at the fair", "in all", "(D) marble", "[", "> [", "Input:", "?", "fair"]
+)
 def test_an_end_of_too_little_says_nothing(index: str, end: str) -> None:
     assert rule_of(index, end) is None
 
@@ -160,10 +162,10 @@ def test_an_answer_that_half_the_items_have_lowers_nothing_to_speak_of(tmp_path:
     assert [item.rule for item in found(path, [asked], ["whisky"])[0]] == ["overlap_and_answer"]
 
 
-def test_eight_words_within_an_item_are_an_overlap_and_seven_are_not(tmp_path: Path) -> None:
+def test_ten_words_within_an_item_are_an_overlap_and_nine_are_not(tmp_path: Path) -> None:
     path = index_of(tmp_path, Benchmark("radio", [" ".join(WORDS)], [None]))
-    assert rule_of(path, " ".join(WORDS[3:11])) == "overlap"
-    assert rule_of(path, " ".join(WORDS[3:10])) is None
+    assert rule_of(path, " ".join(WORDS[3:13])) == "overlap"
+    assert rule_of(path, " ".join(WORDS[3:12])) is None
 
 
 def test_runs_that_many_items_share_weigh_little(tmp_path: Path) -> None:
@@ -220,12 +222,6 @@ def test_an_item_without_a_letter_is_found_by_its_marks(tmp_path: Path) -> None:
     path = index_of(tmp_path, Benchmark("marks", ["( ) [ ] { <", "( ) [ ] { ["], [None, None]))
     assert rule_of(path, "()[]{ <") == rule_of(path, " ( ) [ ] { [ ") == "exact"
     assert rule_of(path, "( ) [ ] { (") is None
-
-
-def test_letters_within_other_words_are_no_short_item(tmp_path: Path) -> None:
-    path = index_of(tmp_path, Benchmark("short", ["sat on a red ox"], [None]))
-    assert rule_of(path, "Who sat on a red ox at noon?") == "contained"
-    assert rule_of(path, "Who spends sat on a red oxide day?") is None
 
 
 def test_a_question_of_a_megabyte_takes_a_second_or_so(index: str) -> None:
