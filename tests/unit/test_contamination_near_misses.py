@@ -85,7 +85,7 @@ def test_the_items_themselves_are_found(index: str, frame: str) -> None:
         (
             "take 14 away from 36",
             "Please take 14 away from 36 now",
-            "Then take 14 away from 36.5 now",
+            "Then take 14 away from 365 now",
         ),
     ],
 )

@@ -24,14 +24,15 @@ do words, and numbers (`Gap`).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
 from typing import Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from schemas.records import Contamination
+from schemas.records import Contamination, Pair, arrow_schema
 from transforms.benchmarks.ends import (
     LEAST_TAIL_WORDS,
     OWN_WORDS,
@@ -53,6 +54,7 @@ THRESHOLD_WITH_RAREST_ANSWER: Final = 0.5
 OWN_GRAMS: Final = OWN_WORDS - GRAM_WORDS + 1
 """Runs that a question and an item must share where no answer says that it is the item."""
 
+CONTAMINATIONS: Final = arrow_schema(Pair).field("contamination").type
 RULES: Final = ("exact", "contained", "contained_and_answer", "overlap", "overlap_and_answer")
 """The strongest first."""
 _EXACT, _CONTAINED, _CONTAINED_AND_ANSWER, _OVERLAP, _OVERLAP_AND_ANSWER = range(5)
@@ -107,6 +109,11 @@ def contaminations(
                 found[first + number] = (*found.get(first + number, ()), *items)
         first += len(texts)
     return found
+
+
+def contamination_column(found: Mapping[int, tuple[Contamination, ...]], rows: int) -> pa.Array:
+    """Return what contaminates each of some rows as a column of `CONTAMINATIONS`."""
+    return pa.array([[asdict(item) for item in found.get(row, ())] for row in range(rows)], CONTAMINATIONS)
 
 
 def _marked(texts: Squeezed, questions: pa.StringArray | pa.ChunkedArray) -> tuple[Places, Hashes]:
