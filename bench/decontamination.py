@@ -72,7 +72,7 @@ _NUMBERS: Final = ("14", "2", "36", "7", "100", "1.5")
 _TEMPLATES: Final = (
     (_WORKS, "What is the birthplace of the person who wrote {}?", ("Who wrote {}?", "When was {} first printed?")),
     (_WORKS, "Who wrote {}?", ("Where was the person who wrote {} born?", "Who wrote {}'s first translation?")),
-    (_WORKS, "In which year did the author of {} die, and where?", ("In which year did the author of {} die?",)),
+    (_WORKS, "In which year was {} written, and where?", ("In which year was {} written?", "Where was {} set?")),
     (_PLACES, "What is the capital of {}?", ("What is the capital of {}'s largest region?", "Is {} a capital?")),
     (_PLACES, "Who was the first president of {}?", ("Who was the first president of {}ria?",)),
     (_PLACES, "The capital of {} is", ("The capital of {} is the birthplace of which mathematician?",)),
