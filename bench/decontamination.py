@@ -3,9 +3,9 @@
     python -m bench.decontamination --benchmarks gsm8k=gsm8k_test.jsonl.gz bbh=bbh.jsonl.gz --clean OUTPUT/pairs
 
 Benchmarks are files as `webscale-rl benchmarks build` takes them, clean pairs Parquet files with question and answer.
-Each item is changed in each of some ways and looked for; beside ours stands what is usual, a run of 13 words in common
-(Brown et al. 2020, appendix C). Then half of each benchmark is looked for in an index of the other half: questions of
-one kind that are not the same.
+Each item is changed in each of some ways and looked for, with its answer and without; beside ours stands what is usual,
+a run of 13 words in common (Brown et al. 2020, appendix C). Then questions are looked for that have much in common with
+an item and are another: parts of templates' questions, and half of each benchmark in an index of the other half.
 """
 
 from __future__ import annotations
@@ -48,15 +48,59 @@ def changed(text: str) -> str:
     return chance.choice(("  ", " ", "\n")).join(pattern.sub(instead, text).split())
 
 
+def last_line(text: str) -> str:
+    """Return what stands behind the last line break, colon, semicolon or end of a sentence."""
+    return re.split(r"(?<=[.!?:;])\s+|\n\s*", text.strip())[-1]
+
+
 VARIANTS: Final[dict[str, Callable[[str], str]]] = {
     "verbatim": lambda text: text,
     "preamble": lambda text: _PREAMBLE + text,
     "preamble and suffix": lambda text: _PREAMBLE + text + _SUFFIX,
     "changed": changed,
     "last sentence": last_sentence,
+    "last line or clause": last_line,
     "last sentence, preamble": lambda text: _PREAMBLE + last_sentence(text),
     "last sentence, suffix": lambda text: last_sentence(text) + _SUFFIX,
 }
+
+
+_WORKS: Final = ("War and Peace", "Emma", "The Trial", "Middlemarch", "Faust", "Dracula", "Ulysses", "The Tempest")
+_PLACES: Final = ("France", "Austria", "Niger", "New York", "Guinea", "Georgia", "York", "Mexico", "Sudan", "Peru")
+_NUMBERS: Final = ("14", "2", "36", "7", "100", "1.5")
+# The question of an item, and questions that have it in them or are in it, and ask for something else.
+_TEMPLATES: Final = (
+    (_WORKS, "What is the birthplace of the person who wrote {}?", ("Who wrote {}?", "When was {} first printed?")),
+    (_WORKS, "Who wrote {}?", ("Where was the person who wrote {} born?", "Who wrote {}'s first translation?")),
+    (_WORKS, "In which year was {} written, and where?", ("In which year was {} written?", "Where was {} set?")),
+    (_PLACES, "What is the capital of {}?", ("What is the capital of {}'s largest region?", "Is {} a capital?")),
+    (_PLACES, "Who was the first president of {}?", ("Who was the first president of {}ria?",)),
+    (_PLACES, "The capital of {} is", ("The capital of {} is the birthplace of which mathematician?",)),
+    (_PLACES, "Which is the oldest {}-based firm?", ("Which is the oldest {}?", "Which is the oldest firm in {}?")),
+    (_PLACES, "Who first climbed the highest peak of {}'s north?", ("Who first climbed the highest peak of {}?",)),
+    (_PLACES, "Why is the flag of {} blue?", ("Is the flag of {} blue?", "What is on the flag of {}?")),
+    (
+        _NUMBERS,
+        "What is the square root of {}?",
+        ("What is the square root of {}4?", "What is the square root of {}.5?"),
+    ),
+    (_NUMBERS, "Evaluate 1 + 2 + {}", ("Evaluate 1 + 2 + {} + 4 + 5", "Evaluate 1 + 2 + {}8")),
+    (
+        _NUMBERS,
+        "How much is 3x + 1 when x = {}?",
+        ("How much is 3x + 1 when x = {}5?", "How much is x when 3x + 1 = {}?"),
+    ),
+)
+
+
+def near_misses() -> tuple[Benchmark, list[str]]:
+    """Return a benchmark, and questions none of which is one of its own."""
+    items = [item.format(each) for names, item, _ in _TEMPLATES for each in names]
+    others = [other.format(each) for names, _, forms in _TEMPLATES for each in names for other in forms]
+    distinct = set(items)
+    return Benchmark("templates", items, [f"answer {n}" for n in range(len(items))]), [
+        other for other in dict.fromkeys(others) if other not in distinct
+    ]
 
 
 def runs(text: str) -> set[tuple[str, ...]]:
@@ -76,8 +120,9 @@ def _index(benchmarks: Iterable[Benchmark], directory: str) -> Index:
     return open_index(directory)
 
 
-def _show(name: str, ours: float, peer: float) -> None:
-    print(f"  {name:24} {ours:8.2%}   any 13 words {peer:8.2%}")
+def _show(name: str, ours: float, peer: float, unanswered: float | None = None) -> None:
+    without = "" if unanswered is None else f"   without answers {unanswered:8.2%}"
+    print(f"  {name:24} {ours:8.2%}{without}   any 13 words {peer:8.2%}")
 
 
 def _variants(index: Index, benchmark: Benchmark, known: set[tuple[str, ...]]) -> None:
@@ -86,7 +131,8 @@ def _variants(index: Index, benchmark: Benchmark, known: set[tuple[str, ...]]) -
     for name, change in VARIANTS.items():
         questions = [change(question) for question in benchmark.questions]
         peer = sum(not known.isdisjoint(runs(question)) for question in questions)
-        _show(name, len(marked(index, questions, answers)) / len(questions), peer / len(questions))
+        shares = (len(marked(index, questions, said)) / len(questions) for said in (answers, [None] * len(questions)))
+        _show(name, next(shares), peer / len(questions), next(shares))
 
 
 def _clean(index: Index, questions: list[str], answers: list[str | None], known: set[tuple[str, ...]]) -> None:
@@ -96,6 +142,15 @@ def _clean(index: Index, questions: list[str], answers: list[str | None], known:
     _show("", len(found) / len(questions), peer / len(questions))
     for number, items in sorted(found.items()):
         print(f"    {questions[number]!r} ({answers[number]!r}): {items}")
+
+
+def _near(scratch: str) -> None:
+    benchmark, questions = near_misses()
+    index = _index([benchmark], f"{scratch}/near")
+    wrong = marked(index, questions, [None] * len(questions))
+    print(f"near misses: {len(questions)} questions, marked {len(wrong) / len(questions):.2%}")
+    for number in wrong:
+        print(f"    {questions[number]!r}")
 
 
 def _halves(benchmark: Benchmark, scratch: str) -> None:
@@ -136,11 +191,12 @@ def main() -> None:
         index = _index(benchmarks, f"{scratch}/all")
         size = sum(path.stat().st_size for path in Path(scratch).rglob("*.*"))
         spent = time.process_time() - start
-        print(f"index: {len(index.row):,} distinct items, {size / 1e6:.1f} MB, built and opened in {spent:.1f} s")
+        print(f"index: {len(index):,} distinct items, {size / 1e6:.1f} MB, built and opened in {spent:.1f} s")
         known = set().union(*(runs(question) for benchmark in benchmarks for question in benchmark.questions))
         for benchmark in benchmarks:
             _variants(index, benchmark, known)
         _clean(index, questions, answers, known)
+        _near(scratch)
         _speed(index, questions, answers)
         print("questions of the same kind, marked")
         for benchmark in benchmarks:

@@ -18,16 +18,21 @@ from apache_beam.io.filesystem import BeamIOError
 
 from pipelines.lm_eval_tasks import task_items
 from pipelines.options import UsageError
+from rewards.extract import extract
 from transforms.benchmarks.build import Benchmark
 from transforms.files import read_bytes
 
 _QUESTIONS: Final = ("question", "Question", "problem", "prompt", "input", "text", "query", "instruction", "goal")
 _ANSWERS: Final = (
-    "Correct Answer", "final_answer", "answer", "Answer", "target", "solution", "canonical_solution", "code", "label",
-    "answers", "output",
+    "Correct Answer", "final_answer", "answer", "Answer", "answerKey", "target", "solution", "canonical_solution",
+    "code", "label", "answers", "output",
 )  # fmt: skip
-"""Names of columns, as benchmarks have them; the first that there is counts."""
+"""Names of columns, as benchmarks have them; the first that holds one counts, for answers in each row."""
 _CHOICES: Final = ("choices", "options")
+_WITHIN: Final = ("value", "text", "answer", "aliases")
+"""Where an answer with several parts has its text, as TriviaQA's, SQuAD's."""
+_LETTERS: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+_BOX: Final = "\\boxed{"
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _TASK: Final = "lm-eval:"
 _REMEDY: Final = "name the columns: NAME=FILE:QUESTION_COLUMN[:ANSWER_COLUMN]"
@@ -54,9 +59,10 @@ def source_of(argument: str) -> Source:
         raise UsageError(f"{argument!r} is not NAME=FILE; name each benchmark, as in gsm8k=gsm8k_test.jsonl")
     if not _NAME.fullmatch(name):
         raise UsageError(f"a benchmark cannot be called {name!r}; use letters, digits, and . _ - within")
-    if rest.startswith(_TASK) or Path(rest).exists():
+    if not rest.startswith(_TASK) and Path(rest).exists():
         return Source(name, rest)
-    scheme, separator, path = rest.rpartition("://")
+    separator = _TASK if rest.startswith(_TASK) else "://"
+    scheme, separator, path = rest.rpartition(separator)
     file, *columns = path.split(":")
     if not file or len(columns) > 2 or not all(columns):
         raise UsageError(f"{argument!r} is not NAME=FILE:QUESTION_COLUMN[:ANSWER_COLUMN]; name both by their names")
@@ -67,7 +73,8 @@ def read_benchmark(source: Source) -> Benchmark:
     """Return the items of an evaluation set.
 
     Raises:
-      UsageError: the file cannot be read, has no row or not the columns, or a row has no question.
+      UsageError: the file cannot be read, has no row or not the columns, a row has no question, or none has an answer
+        though their column is named.
     """
     if source.file.startswith(_TASK):
         rows: Iterable[Mapping[str, Any]] = task_items(source.file.removeprefix(_TASK))
@@ -75,16 +82,21 @@ def read_benchmark(source: Source) -> Benchmark:
         rows = _rows(source.file)
     questions: list[str] = []
     answers: list[str | None] = []
-    names: tuple[str, str | None] | None = None
+    column: str | None = None
+    held: dict[str, None] = {}
     for number, row in enumerate(rows, 1):
-        names = names or _columns(source, row)
-        question = row.get(names[0])
+        held.update(dict.fromkeys(row))
+        column = column or _question_column(source, row)
+        question = row.get(column)
         if not isinstance(question, str) or not question.strip():
-            raise UsageError(f"{source.file}: row {number} has no text in {names[0]!r}; correct the file, or {_REMEDY}")
+            raise UsageError(f"{source.file}: row {number} has no text in {column!r}; correct the file, or {_REMEDY}")
         questions.append(question)
-        answers.append(None if names[1] is None else _said(row.get(names[1]), row))
+        names = [source.answer] if source.answer else [name for name in _ANSWERS if name != column]
+        answers.append(next((said for name in names if (said := _said(row.get(name), row)) is not None), None))
     if not questions:
         raise UsageError(f"{source.file} has no rows; name a file that has")
+    if source.answer is not None and not any(answers):
+        raise UsageError(_lacks(source.file, source.answer, held, "answer in"))
     return Benchmark(source.name, questions, answers)
 
 
@@ -119,26 +131,48 @@ def _lines(file: str, data: bytes) -> Iterator[Mapping[str, Any]]:
         yield row
 
 
-def _columns(source: Source, row: Mapping[str, Any]) -> tuple[str, str | None]:
-    """Return the columns of the question and of the answer, which is null where there is none."""
-    for wanted in (source.question, source.answer):
-        if wanted is not None and wanted not in row:
-            raise UsageError(f"{source.file} has no column {wanted!r}, it has {', '.join(row) or 'none'}; {_REMEDY}")
+def _question_column(source: Source, row: Mapping[str, Any]) -> str:
+    if source.question is not None and source.question not in row:
+        raise UsageError(_lacks(source.file, source.question, row))
     question = source.question or next((name for name in _QUESTIONS if isinstance(row.get(name), str)), None)
     if question is None:
         raise UsageError(f"{source.file}: none of its columns ({', '.join(row)}) is known as a question's; {_REMEDY}")
-    return question, source.answer or next((name for name in _ANSWERS if name in row and name != question), None)
+    return question
+
+
+def _lacks(file: str, column: str, held: Iterable[str], what: str = "column") -> str:
+    names = list(held)
+    if column in names:
+        return f"{file} has no {what} {column!r}, which is empty or no text; {_REMEDY}"
+    return f"{file} has no column {column!r}, it has {', '.join(names) or 'none'}; {_REMEDY}"
 
 
 def _said(answer: Any, row: Mapping[str, Any]) -> str | None:
-    """Return an answer as text: of several the first, of a choice's number or letter the choice."""
-    options: list[Any] = next((row[name] for name in _CHOICES if isinstance(row.get(name), list)), [])
-    if isinstance(answer, str) and len(answer) == 1 and "A" <= answer <= "Z":
-        chosen = ord(answer) - ord("A")
-    else:
-        chosen = answer if isinstance(answer, int) and not isinstance(answer, bool) else -1
-    if 0 <= chosen < len(options):
-        answer = options[chosen]
+    """Return an answer as text: of several the first, of a choice's number or letter the choice, of a solution its box.
+
+    It is null where there is none.
+    """
+    options = _options(row)
+    if isinstance(answer, str) and answer in options:
+        answer = options[answer]
+    elif isinstance(answer, int) and not isinstance(answer, bool) and 0 <= answer < len(options):
+        answer = list(options.values())[answer]
+    if isinstance(answer, Mapping):
+        return next((said for name in _WITHIN if (said := _said(answer.get(name), {})) is not None), None)
     if isinstance(answer, list):
-        answer = answer[0] if answer else None
-    return str(answer) if isinstance(answer, str | int | float) else None
+        return next((said for each in answer if (said := _said(each, {})) is not None), None)
+    if isinstance(answer, str) and _BOX in answer:
+        return extract(answer).text
+    return str(answer) if isinstance(answer, str | int | float) and str(answer).strip() else None
+
+
+def _options(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the choices of a row by their letters, or by what ARC calls them."""
+    for options in map(row.get, _CHOICES):
+        if isinstance(options, list):
+            return dict(zip(_LETTERS, options, strict=False))
+        if isinstance(options, Mapping):
+            texts, labels = options.get("text"), options.get("label")
+            if isinstance(texts, list) and isinstance(labels, list):
+                return dict(zip(map(str, labels), texts, strict=False))
+    return {}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Final
 
 import pyarrow as pa
@@ -14,16 +14,15 @@ from apache_beam.io.filesystem import BeamIOError
 
 from pipelines.benchmark_files import Source, read_benchmark, source_of
 from pipelines.options import Parser, UsageError, input_files, refuse_occupied
-from schemas.records import Pair, arrow_schema
 from transforms.benchmarks.build import build_index
 from transforms.benchmarks.index import MANIFEST, BenchmarkIndexError, Index, open_index
-from transforms.benchmarks.rules import RULES, contaminations
+from transforms.benchmarks.rules import CONTAMINATIONS, RULES, contamination_column, contaminations
 from transforms.files import BATCH_BYTES, exists, open_parquet, read_batches, replacing
 from transforms.storage import StorageError
 
 _COLUMNS: Final = ("id", "question", "answer")
 _VERDICTS: Final = "contamination.parquet"
-_SCHEMA: Final = pa.schema({"id": pa.string(), "contamination": arrow_schema(Pair).field("contamination").type})
+_SCHEMA: Final = pa.schema({"id": pa.string(), "contamination": CONTAMINATIONS})
 _ROWS: Final = 20_000  # that are compared at once, and make a row group
 
 
@@ -91,7 +90,8 @@ def _parser() -> Parser:
         help="index evaluation sets",
         description="Index evaluation sets. An index that is in the directory already is replaced.",
         epilog="FILE is .jsonl, .jsonl.gz or .parquet, on a disk or a bucket, or lm-eval:TASK where that is installed."
-        " Its columns are found by the usual names; NAME=FILE:QUESTION_COLUMN[:ANSWER_COLUMN] names them.",
+        " Its columns are found by the usual names; NAME=FILE:QUESTION_COLUMN[:ANSWER_COLUMN] names them. How many"
+        " answers there are is printed: with its answer less of a question is known.",
     )
     building.add_argument("benchmarks", nargs="+", metavar="NAME=FILE", help="an evaluation set")
     building.add_argument("--output", required=True, metavar="DIR", help="directory of the index")
@@ -128,7 +128,8 @@ def build(options: BuildOptions) -> int:
     built = build_index(
         [read_benchmark(source) for source in options.sources], options.output, with_questions=options.with_questions
     )
-    _print([("benchmark", "items", "distinct"), *((one.name, f"{one.items:,}", f"{one.distinct:,}") for one in built)])
+    rows = [(one.name, f"{one.items:,}", f"{one.distinct:,}", f"{one.answers:,}") for one in built]
+    _print([("benchmark", "items", "distinct", "answers"), *rows])
     plain = ", with the questions in plain text" if options.with_questions else ", hashes alone"
     print(f"\nThe index is in {options.output}{plain}.")
     return 0
@@ -153,8 +154,8 @@ def check(options: CheckOptions) -> int:
                 found = contaminations([index], table["question"], table["answer"])
                 counts.update((item.benchmark, item.rule) for items in found.values() for item in items)
                 pairs, contaminated = pairs + table.num_rows, contaminated + len(found)
-                rows = [[asdict(item) for item in found.get(row, ())] for row in range(table.num_rows)]
-                writer.write_table(pa.table([table["id"], pa.array(rows, _SCHEMA.field(1).type)], schema=_SCHEMA))
+                verdicts = contamination_column(found, table.num_rows)
+                writer.write_table(pa.table([table["id"], verdicts], schema=_SCHEMA))
     except OSError as error:
         raise UsageError(f"cannot write to --output {options.output}: {' '.join(str(error).split())}") from None
     _print(list(_table(index, counts)))

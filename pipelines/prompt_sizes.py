@@ -33,7 +33,7 @@ _EVIDENCE: Final = (
     "After thirty years of service on the northern lakes, the two oldest steamers were sold to a museum in 1931."
 )
 
-_SUSPECT: Final = Suspect({"question": _QUESTION}, (Neighbour("-", 0, _QUESTION, 1.0),) * CANDIDATES)
+_SUSPECT: Final = Suspect({"question": _QUESTION}, (Neighbour("-", _QUESTION, 1.0),) * CANDIDATES)
 
 
 class PromptSizes:

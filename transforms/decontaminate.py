@@ -16,10 +16,10 @@ from apache_beam.pvalue import TaggedOutput
 from prompts import PromptSet
 from schemas.answers import SameAnswer, Stage, json_schema
 from schemas.config_filters import DecontaminateSettings
-from schemas.records import Contamination, Pair, Rejected, arrow_schema
+from schemas.records import Contamination, Rejected
 from transforms.benchmarks.index import open_indexes
 from transforms.benchmarks.nearest import Neighbour, open_neighbours
-from transforms.benchmarks.rules import contaminations
+from transforms.benchmarks.rules import contamination_column, contaminations
 from transforms.ledger import SIDE_DOORS, Doors, LedgerDoFn, doors
 from transforms.llm.client import Answered, ClientSettings
 from transforms.llm.requests import PENDING, ModelError, Request
@@ -33,7 +33,6 @@ PARAPHRASE: Final = "paraphrase"
 CANDIDATES: Final = 3
 """Items that a model compares a question with, over all indexes."""
 _COLUMN: Final = "contamination"
-_TYPE: Final = arrow_schema(Pair).field(_COLUMN).type
 _SUSPECTS: Final = "suspects"
 
 Found = Mapping[int, tuple[Contamination, ...]]
@@ -52,8 +51,8 @@ def figures(items: Sequence[Contamination]) -> list[str]:
 
 def marked(pairs: pa.Table, found: Found) -> pa.Table:
     """Return the pairs with what contaminates them in the column `contamination`."""
-    rows = [[dataclasses.asdict(item) for item in found.get(row, ())] for row in range(pairs.num_rows)]
-    return pairs.set_column(pairs.schema.get_field_index(_COLUMN), _COLUMN, pa.array(rows, _TYPE))
+    column = contamination_column(found, pairs.num_rows)
+    return pairs.set_column(pairs.schema.get_field_index(_COLUMN), _COLUMN, column)
 
 
 def contaminated(pair: Row, items: Sequence[Contamination]) -> Rejected:

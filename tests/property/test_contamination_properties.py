@@ -52,7 +52,9 @@ def test_a_question_is_judged_alike_whatever_stands_around_it(texts: list[str]) 
 
 @given(TEXT, TEXT)
 def test_equal_letters_are_equal_hashes_and_no_text_fails(text: str, other: str) -> None:
-    hashes, lengths = span_hashes(pa.array([text, f" {text.upper()}. ", other], pa.string()))
-    assert lengths[0] >= 0
+    texts = [text, other, f"{text}\n{other}", f" {text}. ({other})"]
+    hashes, lengths = span_hashes(pa.array([*texts, text.upper()], pa.string()))
+    assert lengths[2] == lengths[3] == lengths[0] + lengths[1]
+    assert hashes[2] == hashes[3]
     if text.isascii():
-        assert hashes[0] == hashes[1] or not lengths[0]
+        assert hashes[0] == hashes[4] and lengths[0] == sum(map(str.isalnum, text))

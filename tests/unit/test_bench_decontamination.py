@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pyarrow as pa
@@ -16,6 +17,8 @@ from tests.benchmark_sets import SUMS
 def test_how_items_are_changed() -> None:
     assert decontamination.last_sentence("He has 3.5 of them. How many? ") == "How many?"
     assert decontamination.last_sentence("One") == "One"
+    assert decontamination.last_line("He has 3.5 of them: so\nhow many? ") == "how many?"
+    assert decontamination.last_line("He has 3.5 of them; how many?") == "how many?"
     text = "What's new, Ann?"
     assert decontamination.changed(text) == decontamination.changed(text) != text
 
@@ -41,8 +44,15 @@ def test_a_comparison_from_files(
     decontamination.main()
     printed = " ".join(capsys.readouterr().out.split())
     assert "index: 5 distinct items" in printed
-    assert "verbatim 100.00% any 13 words 100.00%" in printed
+    assert "verbatim 100.00% without answers 100.00% any 13 words 100.00%" in printed
     assert "last sentence 100.00%" in printed
     assert "clean: 2 questions, marked 50.00% any 13 words 50.00%" in printed
     assert "exact" in printed and "questions/s on one core" in printed
     assert "half of sums 0.00%" in printed
+    assert re.search(r"near misses: \d{3} questions, marked 0.00%", printed)
+
+
+def test_near_misses_are_no_items() -> None:
+    benchmark, others = decontamination.near_misses()
+    assert len(set(benchmark.questions)) == len(benchmark.questions) == len(set(benchmark.answers))
+    assert len(others) > 100 and not set(others) & set(benchmark.questions)

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import json
+import threading
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from tests.benchmark_sets import FACTS, SETS, SUMS, found, index_of
 from transforms.benchmarks import index as indexes
+from transforms.benchmarks import nearest
 from transforms.benchmarks.build import Benchmark, Built, build_index
 from transforms.benchmarks.index import BenchmarkIndexError, open_index, open_indexes
 from transforms.benchmarks.lists import Keys, Lists, spread
@@ -19,10 +25,10 @@ from transforms.benchmarks.nearest import open_neighbours
 
 def test_what_is_counted(tmp_path: Path) -> None:
     twice = Benchmark("twice", ["Who is the tallest?", "who is the  TALLEST", "Who else?"], ["Ann", "Bo", None])
-    assert build_index([SUMS, twice], str(tmp_path)) == [Built("sums", 5, 5), Built("twice", 3, 2)]
+    assert build_index([SUMS, twice], str(tmp_path)) == [Built("sums", 5, 5, 5), Built("twice", 3, 2, 2)]
     index = open_index(str(tmp_path))
     assert (index.names, index.counts) == (("sums", "twice"), (5, 3))
-    assert index.row.tolist() == [0, 1, 2, 3, 4, 0, 2]
+    assert len(index) == 7
     assert index.benchmark.tolist() == [0, 0, 0, 0, 0, 1, 1]
 
 
@@ -61,13 +67,51 @@ def test_a_new_index_replaces_an_old_one(tmp_path: Path) -> None:
     ]
 
 
-def test_an_index_is_opened_once_a_process(tmp_path: Path) -> None:
-    path = index_of(tmp_path)
-    assert open_index(path) is open_index(path)
+@pytest.mark.parametrize(("opened", "parts"), [(open_index, 4), (open_neighbours, 1)])
+def test_an_index_is_opened_once_a_process_by_all_its_threads(
+    tmp_path: Path, opened: Callable[[str], object], parts: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[str] = []
+
+    def slow(path: str, manifest: Mapping[str, Any], part: str) -> pa.Table:
+        read.append(part)
+        started.wait(0.2)  # so that others may come while this one reads
+        return read_part(path, manifest, part)
+
+    started, read_part = threading.Event(), indexes.read_part
+    for module in (indexes, nearest):
+        monkeypatch.setattr(module, "read_part", slow)
+    paths = [index_of(tmp_path / str(number), SUMS, with_questions=True) for number in range(10)]
+    with ThreadPoolExecutor(8) as threads:
+        assert len(set(map(id, threads.map(opened, paths[:1] * 8)))) == 1
+    assert len(read) == parts
+    started.set()
+    first = [opened(path) for path in paths]
+    assert all(opened(path) is one for path, one in zip(paths, first, strict=True))
+    assert len(read) == parts * len(paths)
+
+
+def test_an_index_that_is_built_again_is_opened_again(tmp_path: Path) -> None:
+    path = index_of(tmp_path, FACTS, with_questions=True)
+    before = indexes.digest(path)
+    assert open_index(path).names == ("facts",) and open_neighbours(path).items.num_rows == len(FACTS.questions)
+    index_of(tmp_path, SUMS, with_questions=True)
+    assert open_index(path).names == ("sums",) and open_neighbours(path).items.num_rows == len(SUMS.questions)
+    after = indexes.digest(path)
+    assert after != before and len(after) == 64
+    index_of(tmp_path, FACTS, with_questions=True)
+    assert indexes.digest(path) == before
+
+
+def test_no_index_has_no_digest(tmp_path: Path) -> None:
+    with pytest.raises(BenchmarkIndexError, match="is no index of benchmarks"):
+        indexes.digest(str(tmp_path))
+    (tmp_path / "benchmarks.json").write_text("{}")
+    with pytest.raises(BenchmarkIndexError, match="is damaged"):
+        indexes.digest(str(tmp_path))
 
 
 def problem(path: Path) -> str:
-    indexes.open_index.cache_clear()
     with pytest.raises(BenchmarkIndexError) as raised:
         open_index(str(path))
     assert "\n" not in str(raised.value)
@@ -140,12 +184,32 @@ def test_the_nearest_items(tmp_path: Path) -> None:
     neighbours = open_neighbours(index_of(tmp_path, with_questions=True))
     asked = ["How many dollars does Mara make at the fair when she bakes rolls in 3 trays?", "Zebras sleep?", ""]
     near, none, empty = neighbours.nearest(asked, 2)
-    assert [(one.benchmark, one.row, one.question) for one in near[:1]] == [("sums", 0, SUMS.questions[0])]
+    assert [(one.benchmark, one.question) for one in near[:1]] == [("sums", SUMS.questions[0])]
     assert 0.3 <= near[0].score < 1 and len(near) <= 2
     assert none == empty == []
     (ranked,) = neighbours.nearest([SUMS.questions[1].lower()], 3, floor=0)
-    assert ranked[0].row == 1 and ranked[0].score == pytest.approx(1)
+    assert ranked[0].question == SUMS.questions[1] and ranked[0].score == pytest.approx(1)
     assert [one.score for one in ranked] == sorted((one.score for one in ranked), reverse=True) and len(ranked) == 3
+
+
+def test_a_template_s_items_are_near_their_paraphrases_and_the_floor_changes_no_cosine(tmp_path: Path) -> None:
+    numbers = range(100, 1500)
+    items = [
+        f"A farmer fills {number} baskets with plums, and how many plums are in all baskets?" for number in numbers
+    ]
+    neighbours = open_neighbours(
+        index_of(tmp_path, Benchmark("plums", items, [None] * len(items)), with_questions=True)
+    )
+    asked = [
+        "In all, how many plums are in baskets, and a farmer fills 777 baskets with plums?",
+        "How many plums?",
+        items[3],
+    ]
+    pruned, exact = (neighbours.nearest(asked, 2, floor) for floor in (0.3, 0.0))
+    assert pruned[0][0].question == items[677] and pruned[0][0].score > 0.99
+    assert pruned[2][0].question == items[3] and pruned[2][0].score == pytest.approx(1)
+    for some, whole in zip(pruned, exact, strict=True):
+        assert some == [one for one in whole if one.score >= 0.3]
 
 
 def test_without_questions_nothing_is_near(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 import sys
 import types
 from collections.abc import Iterator
@@ -62,6 +63,15 @@ def test_a_benchmark_from_a_file(tmp_path: Path, name: str) -> None:
         ({"question": "P", "answer": 7}, "P", "7"),
         ({"question": "P", "answer": None}, "P", None),
         ({"question": "P", "answer": {"x": 1}}, "P", None),
+        ({"question": "P", "answer": {"value": "S", "aliases": ["T"]}}, "P", "S"),
+        ({"question": "P", "answer": {"value": "", "aliases": ["S"]}}, "P", "S"),
+        ({"question": "P", "answers": {"text": ["S", "T"], "answer_start": [1, 2]}}, "P", "S"),
+        ({"question": "P", "answers": {"text": []}}, "P", None),
+        ({"question": "P", "answers": [{"text": "S"}, {"text": "T"}]}, "P", "S"),
+        ({"question": "P", "choices": {"text": ["Q", "S"], "label": ["A", "B"]}, "answerKey": "B"}, "P", "S"),
+        ({"question": "P", "choices": {"text": ["Q", "S"], "label": ["1", "2"]}, "answerKey": "2"}, "P", "S"),
+        ({"problem": "P", "solution": "so $\\boxed{1}$, and $x = \\boxed{\\frac{1}{2}}$."}, "P", "\\frac{1}{2}"),
+        ({"question": "P", "answer": " ", "label": True}, "P", "True"),
         ({"question": "P"}, "P", None),
     ],
 )
@@ -78,6 +88,27 @@ def test_columns_that_are_named(tmp_path: Path) -> None:
     assert read_benchmark(source_of(f"set={path}:asked:said")) == Benchmark("set", ["P"], ["S"])
     assert source_of("set=gs://bucket/set.jsonl:asked") == Source("set", "gs://bucket/set.jsonl", "asked")
     assert source_of("set=lm-eval:task") == Source("set", "lm-eval:task")
+    assert source_of("set=lm-eval:task:asked:said") == Source("set", "lm-eval:task", "asked", "said")
+
+
+def test_rows_without_an_answer_lose_none_of_the_others(tmp_path: Path) -> None:
+    rows = [{"question": "P"}, {"question": "Q", "answer": "S"}, {"question": "R", "answer": None}]
+    path = lines(tmp_path / "set.jsonl", rows)
+    for columns in ("", ":question:answer"):
+        assert read_benchmark(source_of(f"set={path}{columns}")).answers == [None, "S", None]
+
+
+@pytest.mark.parametrize(
+    ("row", "said"),
+    [
+        ({"question": "P", "answer": "S"}, "has no column 'said', it has question, answer; name the columns"),
+        ({"question": "P", "said": {"x": 1}}, "has no answer in 'said', which is empty or no text; name the columns"),
+    ],
+)
+def test_a_named_column_without_any_answer_is_refused(tmp_path: Path, row: dict[str, Any], said: str) -> None:
+    path = lines(tmp_path / "set.jsonl", [row, row])
+    with pytest.raises(UsageError, match=re.escape(f"{path} {said}")):
+        read_benchmark(source_of(f"set={path}:question:said"))
 
 
 @pytest.mark.parametrize("argument", ["sums", "sums=", "=file", "a b=file", "../x=file", "a=f:q:a:x", "a=f:", "a=:q"])
@@ -136,9 +167,12 @@ def lm_eval(monkeypatch: pytest.MonkeyPatch) -> Iterator[types.ModuleType]:
 
 def test_the_tasks_of_a_group_are_one_benchmark(lm_eval: types.ModuleType) -> None:
     assert read_benchmark(source_of("set=lm-eval:two")) == Benchmark("set", ["P", "Q"], ["S", "T"])
+    assert read_benchmark(source_of("set=lm-eval:two:target:input")) == Benchmark("set", ["S", "T"], ["P", "Q"])
 
 
 def test_what_is_wrong_with_a_task_is_one_line(lm_eval: types.ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(UsageError, match="has no column 'asked', it has input, target"):
+        read_benchmark(source_of("set=lm-eval:two:asked"))
     with pytest.raises(UsageError, match="lm-eval has no task tow; did you mean two"):
         read_benchmark(source_of("set=lm-eval:tow"))
     with pytest.raises(UsageError, match=r"cannot be loaded \(ConnectionError: no route\)"):
@@ -155,7 +189,8 @@ def test_build_and_build_again(tmp_path: Path, capsys: pytest.CaptureFixture[str
     path, output = lines(tmp_path / "set.jsonl", [*ROWS, ROWS[0]]), tmp_path / "index"
     assert webscale_rl("benchmarks", "build", f"sums={path}", "--output", f"{output}/") == 0
     assert capsys.readouterr().out == (
-        f"benchmark  items  distinct\nsums           6         5\n\nThe index is in {output}, hashes alone.\n"
+        "benchmark  items  distinct  answers\nsums           6         5        6\n\n"
+        f"The index is in {output}, hashes alone.\n"
     )
     assert open_index(str(output)).names == ("sums",)
     assert webscale_rl("benchmarks", "build", f"one={path}", f"two={path}", "--output", output, "--with-questions") == 0

@@ -55,7 +55,7 @@ def test_case_punctuation_and_spacing_change_nothing(index: str, change: Callabl
         assert {rule_of(index, change(question)) for question in benchmark.questions} == {"exact"}
 
 
-@pytest.mark.parametrize("frame", [(PREAMBLE, ""), ("", SUFFIX), (PREAMBLE, SUFFIX), ("Question:", "Answer:")])
+@pytest.mark.parametrize("frame", [(PREAMBLE, ""), ("", SUFFIX), (PREAMBLE, SUFFIX), ("Question:", "\nAnswer:")])
 def test_an_item_within_a_longer_question_is_contained(index: str, frame: tuple[str, str]) -> None:
     for benchmark in SETS:
         for question in benchmark.questions:
@@ -84,7 +84,7 @@ def test_nor_does_an_answer_that_many_items_have(tmp_path: Path) -> None:
         "how old is Tom",
         "She gives 5 rolls to a neighbour and sells the rest at the fair for $2 each. How many dollars does Mara earn"
         " at the fair?",
-        "does Mara earn at the fair",
+        "to a neighbour and sells the rest at the fair for $2 each. How many dollars does Mara earn at the fair?",
         "(A) granite\n(B) basalt\n(C) linen\n(D) marble",
         "Input: { [ ( < > [",
         '"""',
@@ -94,7 +94,9 @@ def test_a_question_that_is_the_end_of_an_item_is_contained(index: str, end: str
     assert rule_of(index, end) == "contained"
 
 
-@pytest.mark.parametrize("end", ["is Tom?", "in all", "(D) marble", "[", "> [", "Input:", "?", "fair"])
+@pytest.mark.parametrize(
+    "end", ["is Tom?", "does Mara earn at the fair", "in all", "(D) marble", "[", "> [", "Input:", "?", "fair"]
+)
 def test_an_end_of_too_little_says_nothing(index: str, end: str) -> None:
     assert rule_of(index, end) is None
 
@@ -160,10 +162,10 @@ def test_an_answer_that_half_the_items_have_lowers_nothing_to_speak_of(tmp_path:
     assert [item.rule for item in found(path, [asked], ["whisky"])[0]] == ["overlap_and_answer"]
 
 
-def test_eight_words_within_an_item_are_an_overlap_and_seven_are_not(tmp_path: Path) -> None:
+def test_ten_words_within_an_item_are_an_overlap_and_nine_are_not(tmp_path: Path) -> None:
     path = index_of(tmp_path, Benchmark("radio", [" ".join(WORDS)], [None]))
-    assert rule_of(path, " ".join(WORDS[3:11])) == "overlap"
-    assert rule_of(path, " ".join(WORDS[3:10])) is None
+    assert rule_of(path, " ".join(WORDS[3:13])) == "overlap"
+    assert rule_of(path, " ".join(WORDS[3:12])) is None
 
 
 def test_runs_that_many_items_share_weigh_little(tmp_path: Path) -> None:
@@ -222,24 +224,18 @@ def test_an_item_without_a_letter_is_found_by_its_marks(tmp_path: Path) -> None:
     assert rule_of(path, "( ) [ ] { (") is None
 
 
-def test_letters_within_other_words_are_no_short_item(tmp_path: Path) -> None:
-    path = index_of(tmp_path, Benchmark("short", ["sat on a red ox"], [None]))
-    assert rule_of(path, "Who sat on a red ox at noon?") == "contained"
-    assert rule_of(path, "Who spends sat on a red oxide day?") is None
-
-
-def test_a_question_of_a_megabyte_takes_a_second_or_so(index: str) -> None:
-    hostile = [
-        "word " * 200_000,
-        "x" * 1_000_000,
-        "a, " * 333_333,
-        f"{SUMS.questions[0]} " * 5000,
-        "\u00e9\u0301" * 500_000,
-    ]
-    start = time.process_time()
-    items = found(index, hostile)
-    assert time.process_time() - start < 20
-    assert [bool(one) for one in items] == [False, False, False, True, False]
+@pytest.mark.parametrize(
+    ("piece", "contaminated"),
+    [("word ", False), ("x", False), ("a, ", False), (f"{SUMS.questions[0]} ", True), ("\u00e9\u0301", False)],
+)
+def test_a_hostile_question_takes_time_by_its_length(index: str, piece: str, contaminated: bool) -> None:
+    spent = []
+    for characters in (100_000, 1_000_000):
+        question = piece * (characters // len(piece))
+        start = time.process_time()
+        assert bool(found(index, [question])[0]) is contaminated
+        spent.append(time.process_time() - start)
+    assert spent[1] < 40 * (spent[0] + 0.02), spent  # four times what ten times the length should take, not a hundred
 
 
 def test_no_question_and_no_item(tmp_path: Path) -> None:

@@ -30,7 +30,7 @@ ITEM = "Farmer Odile fills 14 baskets with 9 quinces each. How many quinces has 
 PARAPHRASE = "How many quinces has farmer Odile picked, who fills baskets, 14 of them, with 9 quinces in each?"
 OTHER = "In what year was the iron bridge across the Arden opened to carts?"
 SETTINGS = DecontaminateSettings(benchmarks=("-",))
-ITEMS = (Neighbour("orchard", 0, ITEM, 0.91234), Neighbour("bridges", 4, OTHER, 0.4))
+ITEMS = (Neighbour("orchard", ITEM, 0.91234), Neighbour("bridges", OTHER, 0.4))
 
 
 def pair(number: int, question: str) -> Pair:

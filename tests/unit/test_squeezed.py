@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from transforms.text.squeezed import Squeezed, marks_hash, marks_of, span_hashes, squeeze
+from transforms.text.squeezed import Gap, Squeezed, marks_hash, marks_of, span_hashes, squeeze
 
 
 def one(*texts: str | None) -> Squeezed:
@@ -29,6 +29,9 @@ def whole(text: str) -> int:
         ("caf\u00e9 na\u00efve", "cafe\u0301 nai\u0308ve"),
         ("caf\u00e9 na\u00efve", "Cafe naive"),
         ("Stra\u00dfe", "STRASSE"),
+        ("K\u00f8benhavn, \u0141\u00f3d\u017a, \u0110or\u0111e", "Kobenhavn, Lodz, Dorde"),
+        ("\u00c6gir \u0153uvre \u00deor Hafn\u0131", "Aegir oeuvre Thor Hafni"),
+        ("Hawai\u02bbi don\u02bct", "Hawaii don't"),
         ("\ufb01nd \uff21\uff22 x\u00b2", "find AB x2"),
         ("\u65e5\u672c\u306e\u9996\u90fd\u306f\uff1f", "\u65e5\u672c \u306e \u9996\u90fd \u306f"),
         ("soft\u00adly zero\u200bwidth", "softly zerowidth"),
@@ -49,12 +52,30 @@ def test_other_letters_and_digits(text: str, other: str) -> None:
     assert whole(text) != whole(other)
 
 
-def test_words_begin_after_what_is_no_letter_and_marks_are_told_from_spaces() -> None:
+def test_words_begin_after_what_is_no_letter() -> None:
     texts = one("Is it so? Yes,  it  is", "\u9996\u90fd no")
     assert texts.words.tolist() == [0, 2, 4, 6, 9, 11, 13, 14, 15, 17]
     assert texts.word_counts.tolist() == [6, 3]
     assert texts.lengths.tolist() == [13, 4]
-    assert texts.breaks.tolist() == [True, False, False, True, True, False, True, False, False]
+    assert texts.gaps.tolist() == [3, 1, 1, 3, 2, 1, 3, 1, 1, 3]
+
+
+@pytest.mark.parametrize(
+    ("text", "gap"),
+    [
+        *(
+            (text, Gap.WITHIN)
+            for text in ("a'b", "a\u2019b", "a-b", "a\u2013b", "a.b", "a,b", "a_b", "a/b", "a\u02bcb")
+        ),
+        *((text, Gap.WITHIN) for text in ("1,0", "1.0", "1:0", "1 0", "1 + 0", "1 (0", "1\u00a00")),
+        *((text, Gap.WORD) for text in ("a b", "a\u00a0b", "a\tb", "1 b", "a 1", "\u9996\u90fd")),
+        *((text, Gap.MARK) for text in ("a, b", "a - b", "a (b", "a(b", 'a"b', "a:b", "a\u2014b", "a 'b", "a:1")),
+        *((text, Gap.SENTENCE) for text in ("a. b", "a: b", "a; b", "a?b", "a!b", "a\nb", "a\u3002b", 'a." b', "1. 0")),
+        *((text, Gap.SENTENCE) for text in ("1\n0", "a\u2026 b", "\u9996\u3002\u90fd", "a .b")),
+    ],
+)
+def test_how_far_apart_two_words_are(text: str, gap: Gap) -> None:
+    assert one("before", text, "\u00e9").gaps.tolist() == [Gap.SENTENCE, Gap.SENTENCE, gap, Gap.SENTENCE, Gap.SENTENCE]
 
 
 def test_texts_without_letters_and_null_have_no_words() -> None:

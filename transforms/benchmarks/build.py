@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,10 +16,13 @@ import pyarrow as pa
 from transforms.benchmarks.ends import (
     LEAST_TAIL_WORDS,
     LEAST_WORDS,
+    OWN_WORDS,
     TAIL_CHARACTERS,
+    TAIL_WORDS_WITH_ANSWER,
     final_answers,
     is_generic,
     marked_ends,
+    sentences,
 )
 from transforms.benchmarks.index import (
     FORMAT,
@@ -32,7 +36,7 @@ from transforms.benchmarks.index import (
 )
 from transforms.files import delete, read_bytes, write_parquet, write_text
 from transforms.text.hashes import Hashes
-from transforms.text.squeezed import Places, Squeezed, marks_hash, marks_of, span_hashes, squeeze
+from transforms.text.squeezed import Gap, Places, Squeezed, marks_hash, marks_of, span_hashes, squeeze
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +55,12 @@ class Benchmark:
 
 @dataclass(frozen=True, slots=True)
 class Built:
-    """What an index holds of a benchmark: its items, and how many of them differ."""
+    """What an index holds of a benchmark: its items, how many of them differ, and how many have an answer."""
 
     name: str
     items: int
     distinct: int
+    answers: int
 
 
 class Windows(NamedTuple):
@@ -109,7 +114,7 @@ def _tables(benchmark: Benchmark, number: int, first: int) -> tuple[dict[str, pa
     parts: dict[str, list[dict[str, Any]]] = {part: [] for part in PARTS}
     windows: list[Windows] = []
     known: dict[int, int] = {}
-    row = 0
+    row = answered = 0
     answers = final_answers(pa.array(benchmark.answers, pa.string()))
     for texts in squeeze(pa.array(benchmark.questions, pa.string())):
         rows = np.arange(row, row + len(texts))
@@ -123,7 +128,6 @@ def _tables(benchmark: Benchmark, number: int, first: int) -> tuple[dict[str, pa
         parts["items"].append(
             {
                 "benchmark": np.full(fresh.sum(), number),
-                "row": rows[fresh],
                 "hash": hashes[fresh],
                 "length": lengths[fresh],
                 "words": texts.word_counts[fresh],
@@ -131,46 +135,64 @@ def _tables(benchmark: Benchmark, number: int, first: int) -> tuple[dict[str, pa
             }
         )
         new = np.where(fresh, items, -1)
-        parts["tails"].append(_ends(texts, new))
-        parts["tails"].append(_marked_ends(benchmark.questions[row : row + len(texts)], items, hashes, lengths))
+        asked = benchmark.questions[row : row + len(texts)]
+        parts["tails"] += [_ends(texts, new), _beginnings(texts, asked, new), _marked_ends(asked, items)]
         parts["grams"].append(_grams(texts, new))
         windows.append(_windows(texts, new))
-        parts["answers"].append(_answers(answers[row : row + len(texts)], items))
+        said = _answers(answers[row : row + len(texts)], items)
+        parts["answers"].append(said)
+        answered += len(said["item"])
         row += len(texts)
     tables = {part: pa.concat_tables([pa.table(columns) for columns in chunks]) for part, chunks in parts.items()}
     tables["tails"] = _shared_ends(tables["tails"])
     tables["answers"] = tables["answers"].take(pa.array(_first_places(*_columns(tables["answers"]))))
-    return tables, windows, Built(benchmark.name, row, len(known))
+    return tables, windows, Built(benchmark.name, row, len(known), answered)
 
 
 def _ends(texts: Squeezed, items: Places) -> dict[str, Any]:
-    """Return the ends of the items, from each of their words on, and their beginnings before each mark in them."""
+    """Return the ends of the items: from the beginnings of sentences on, and from all words that enough follow."""
     owner = np.repeat(np.arange(len(texts)), texts.word_counts)
     index = np.arange(len(owner))
-    ours = items[owner] >= 0
     begins, ends = texts.words[:-1], texts.starts[owner + 1]
     left = texts.word_starts[owner + 1] - index
-    before = index - texts.word_starts[owner]
-    tail = ours & ((before == 0) | ((left >= LEAST_TAIL_WORDS) & (ends - begins >= TAIL_CHARACTERS)))
-    head = ours & texts.breaks & (before >= LEAST_WORDS)
-    hashes = np.concatenate(
-        (texts.spans(begins[tail], ends[tail]), texts.spans(texts.starts[owner[head]], begins[head]))
-    )
+    sentence = (texts.gaps[:-1] == Gap.SENTENCE) & (left >= LEAST_TAIL_WORDS)
+    chosen = (sentence | (left >= TAIL_WORDS_WITH_ANSWER)) & (ends - begins >= TAIL_CHARACTERS)
+    chosen &= (items[owner] >= 0) & (index > texts.word_starts[owner])  # the item itself is no end of it
     return {
-        "hash": hashes,
-        "item": items[np.concatenate((owner[tail], owner[head]))],
-        "end": np.repeat((True, False), (tail.sum(), head.sum())),
+        "hash": texts.spans(begins[chosen], ends[chosen]),
+        "item": items[owner[chosen]],
+        "end": np.ones(chosen.sum(), bool),
+        "alone": (sentence | (left >= OWN_WORDS))[chosen],
     }
 
 
-def _marked_ends(questions: Sequence[str], items: Places, hashes: Hashes, lengths: Places) -> dict[str, Any]:
-    """Return the ends of the items that are known by their marks, and the items that have nothing else."""
-    bare = np.flatnonzero(lengths == 0)
-    found = list(zip(hashes[bare].tolist(), items[bare].tolist(), strict=True))
-    for question, item in zip(questions, items.tolist(), strict=True):  # those too that differ by their marks alone
-        found += [(marks_hash(marks), item) for marks in marked_ends(question)]
+def _beginnings(texts: Squeezed, questions: Sequence[str], items: Places) -> dict[str, Any]:
+    """Return the beginnings of the items up to each end of a sentence within them."""
+    parts = [sentences(question) if item >= 0 else [question] for question, item in zip(questions, items, strict=True)]
+    owner = np.repeat(np.arange(len(texts)), list(map(len, parts)))
+    _, lengths = span_hashes(pa.array(itertools.chain.from_iterable(parts), pa.string()))
+    ends = np.cumsum(lengths)
+    words = np.searchsorted(texts.words, ends) - texts.word_starts[owner]
+    chosen = (ends < texts.starts[owner + 1]) & (words >= LEAST_WORDS)
+    owner, ends = owner[chosen], ends[chosen]
+    return {
+        "hash": texts.spans(texts.starts[owner], ends),
+        "item": items[owner],
+        "end": np.zeros(len(owner), bool),
+        "alone": np.ones(len(owner), bool),
+    }
+
+
+def _marked_ends(questions: Sequence[str], items: Places) -> dict[str, Any]:
+    """Return the ends of the items that are known by their marks."""
+    found = [  # of those too that differ by their marks alone
+        (marks_hash(marks), item)
+        for question, item in zip(questions, items.tolist(), strict=True)
+        for marks in marked_ends(question)
+    ]
     ends, owners = zip(*found, strict=True) if found else ((), ())
-    return {"hash": np.array(ends, np.uint64), "item": np.array(owners, np.int64), "end": np.ones(len(ends), bool)}
+    alone = np.ones(len(ends), bool)
+    return {"hash": np.array(ends, np.uint64), "item": np.array(owners, np.int64), "end": alone, "alone": alone}
 
 
 def _windows(texts: Squeezed, items: Places) -> Windows:
@@ -202,9 +224,9 @@ def _answers(answers: pa.Array, items: Places) -> dict[str, Any]:
 def _shared_ends(ends: pa.Table) -> pa.Table:
     """Return the distinct ends and beginnings of one benchmark.
 
-    Each has the first item that has it, how many others do, and whether it is an end of any.
+    Each has the first item that has it, how many others do, and whether it is an end of any, and enough by any.
     """
-    hashes, items, end = _columns(ends)
+    hashes, items, end, alone = _columns(ends)
     places = _first_places(hashes, items)
     distinct, first, counts = np.unique(hashes[places], return_index=True, return_counts=True)
     return pa.table(
@@ -213,6 +235,7 @@ def _shared_ends(ends: pa.Table) -> pa.Table:
             "item": items[places][first],
             "others": counts - 1,
             "end": np.isin(distinct, hashes[end]),
+            "alone": np.isin(distinct, hashes[alone]),
         }
     )
 
@@ -245,7 +268,6 @@ def _with_windows(items: pa.Table, candidates: Sequence[Windows]) -> pa.Table:
 def _plain(benchmarks: Sequence[Benchmark]) -> pa.Table:
     columns: dict[str, list[Any]] = {
         "benchmark": [benchmark.name for benchmark in benchmarks for _ in benchmark.questions],
-        "row": [row for benchmark in benchmarks for row in range(len(benchmark.questions))],
         "question": [question for benchmark in benchmarks for question in benchmark.questions],
     }
     return pa.table(columns, schema=QUESTION_COLUMNS)

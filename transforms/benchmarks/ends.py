@@ -14,12 +14,23 @@ LEAST_WORDS: Final = 4
 """Of an item that is looked for within a question, and of the beginning of one that is a question."""
 LEAST_TAIL_WORDS: Final = 3
 TAIL_CHARACTERS: Final = 8
-"""Of an end of an item that is a question: "Is he right?" says something, "(B) no" does not."""
+"""Of a sentence at an item's end that is a question: "Is he right?" says something, "(B) no" does not."""
+TAIL_WORDS_WITH_ANSWER: Final = 5
+"""Of an end of an item, wherever it begins, that says with an answer of its own that it is the item."""
+OWN_WORDS: Final = 10
+"""In a row that say by themselves, wherever they begin and end, that a text is an item."""
 _MARKS: Final = 3  # that make up for letters: "Input: [ [ <" says something
 
 _WORD: Final = re.compile(r"[^\W_]+")
+_SENTENCE: Final = re.compile(r"[.?!:;\u2026]+[\"'\u201d\u2019)\]]*(?:\s+|$)|[\u3002\uff01\uff0e\uff1f]|\n")
+_ABBREVIATED: Final = re.compile(
+    r"(?:^|[^\w.])(?:(?:\w\.)*\w|mr|mrs|ms|dr|st|jr|sr|inc|ltd|co|corp|vs|etc|no|nos|prof|gen|rev|sen|gov|lt|mt|ft|fig"
+    r"|vol|ed|al|approx)\.$",
+    re.IGNORECASE,
+)
 _END: Final = 4000  # characters at the end of an item in which one that is known by its marks begins
 _TELLING: Final = 2  # words of its own that a text needs to be about something
+_LONGEST_ABBREVIATION: Final = 12  # characters
 _LONG: Final = 16  # words from which on their order alone does
 # English words that many questions have in common, whatever they are about.
 _COMMON: Final = frozenset(
@@ -43,6 +54,22 @@ def is_generic(question: str) -> bool:
     words = _WORD.findall(question.casefold())
     own = [word for word in words if word not in _COMMON and (len(word) > 1 or word.isdigit() or not word.isascii())]
     return len(words) < _LONG and sum(1 if word.isascii() else 2 for word in own) < _TELLING
+
+
+def sentences(text: str) -> list[str]:
+    """Return the sentences of a text, which are the text again when they are joined.
+
+    A full stop ends none behind an abbreviation or before a lower-case letter: "the first U.S. president".
+    """
+    begin, found = 0, []
+    for mark in _SENTENCE.finditer(text):
+        end = mark.end()
+        stop = mark.group().rstrip() == "."
+        before = text[max(begin, mark.start() - _LONGEST_ABBREVIATION) : mark.start() + 1]
+        if not (stop and (text[end : end + 1].islower() or _ABBREVIATED.search(before))):
+            found.append(text[begin:end])
+            begin = end
+    return [*found, text[begin:]]
 
 
 def marked_ends(question: str) -> list[str]:

@@ -4,7 +4,8 @@ None of them holds a word of a benchmark. (Whoever has a sentence can ask whethe
 is for.)
 
   items     one a distinct question of a benchmark
-  tails     the ends of items, from each of their words on, and their beginnings, up to each end of a sentence
+  tails     the ends of items, from sentences on and from all words that enough follow, and their beginnings, up to
+            each end of a sentence
   grams     runs of five words, and the items that have them
   answers   of the items
 
@@ -13,13 +14,13 @@ is for.)
 
 from __future__ import annotations
 
-import functools
 import hashlib
 import io
 import json
-from collections.abc import Mapping, Sequence
+import threading
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Generic, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -40,7 +41,6 @@ PARTS: Final[Mapping[str, pa.Schema]] = {
     "items": pa.schema(
         {
             "benchmark": pa.int32(),
-            "row": pa.int64(),
             "hash": pa.uint64(),
             "length": pa.int64(),
             "words": pa.int64(),
@@ -50,16 +50,21 @@ PARTS: Final[Mapping[str, pa.Schema]] = {
             "window_offset": pa.int64(),
         }
     ),
-    "tails": pa.schema({"hash": pa.uint64(), "item": pa.int64(), "others": pa.int32(), "end": pa.bool_()}),
+    "tails": pa.schema(
+        {"hash": pa.uint64(), "item": pa.int64(), "others": pa.int32(), "end": pa.bool_(), "alone": pa.bool_()}
+    ),
     "grams": pa.schema({"hash": pa.uint64(), "item": pa.int64()}),
     "answers": pa.schema({"item": pa.int64(), "hash": pa.uint64()}),
 }
-QUESTION_COLUMNS: Final = pa.schema({"benchmark": pa.string(), "row": pa.int64(), "question": pa.string()})
+QUESTION_COLUMNS: Final = pa.schema({"benchmark": pa.string(), "question": pa.string()})
 
 GRAM_WORDS: Final = 5
 WINDOWS: Final = (16, 8)
 """Characters of the windows by which an item is looked for within a question: the first for all that are as long."""
 PARAMETERS: Final = {"gram_words": GRAM_WORDS, "windows": list(WINDOWS)}
+
+
+_T = TypeVar("_T")
 
 
 class BenchmarkIndexError(ValueError):
@@ -73,14 +78,13 @@ class Index:
     Attributes:
       names: of the benchmarks; counts: the items of each.
       benchmark: the number of each item's.
-      row: its place in its file.
-      hashes, lengths, words: of its letters and digits.
+      hashes, lengths, words: of its letters and digits; whole: by hash, the items that have it.
       generic: whether it says so little that a text which has it need not be about it.
       windows: by size, the windows that are looked for, with the items that have each.
       offsets: the character of the item with which its window begins.
       tails: ends and beginnings of items, with their numbers. By these:
       tail_items: the first item of the benchmark that has it; shared: whether others have it too; ends: whether it is
-        the end of one.
+        the end of one; alone: whether a question that is it needs no answer to be contaminated.
       grams: runs of words; gram_weights: of each, the larger the fewer items have it.
       weights: the sum of the weights of an item's grams.
       gram_starts, item_grams: the numbers of each item's grams.
@@ -92,8 +96,8 @@ class Index:
     names: tuple[str, ...]
     counts: tuple[int, ...]
     benchmark: Places
-    row: Places
     hashes: Hashes
+    whole: Lists
     lengths: Places
     words: Places
     generic: npt.NDArray[np.bool_]
@@ -103,6 +107,7 @@ class Index:
     tail_items: Places
     shared: npt.NDArray[np.bool_]
     ends: npt.NDArray[np.bool_]
+    alone: npt.NDArray[np.bool_]
     grams: Lists
     gram_weights: npt.NDArray[np.float64]
     weights: npt.NDArray[np.float64]
@@ -111,10 +116,14 @@ class Index:
     answer_keys: Hashes
     rarities: npt.NDArray[np.float64]
 
+    def __len__(self) -> int:
+        """The number of items, those of a benchmark that are the same counted once."""
+        return len(self.hashes)
+
     @property
     def unseen_weight(self) -> float:
         """The weight of a gram that no item has, which is that of one that a single item has."""
-        return float(np.log1p(len(self.row)))
+        return float(np.log1p(len(self)))
 
     def rarity(self, items: Places, answers: Hashes) -> npt.NDArray[np.float64]:
         """Return how rare each answer is among a benchmark's, or -1 where it is not the item's."""
@@ -130,16 +139,34 @@ def answer_keys(items: Places, answers: Hashes) -> Hashes:
     return mixed(mixed(items.astype(np.uint64) + constants(13, 1)[0]) ^ answers)
 
 
-@functools.lru_cache(maxsize=8)
+class Opened(Generic[_T]):
+    """What was opened of indexes: once a process, whatever threads ask for it, until another is built in its place."""
+
+    def __init__(self, load: Callable[[str, Mapping[str, Any]], _T]) -> None:
+        self._load = load
+        self._lock = threading.Lock()
+        self._held: dict[str, tuple[str, _T]] = {}
+
+    def __call__(self, path: str) -> _T:
+        """Return what is opened of the index in a directory.
+
+        Raises:
+          BenchmarkIndexError: what loading raises; or there is no index, or a damaged one, or one of another version.
+        """
+        manifest, name = _manifest(path)
+        with self._lock:
+            if path not in self._held or self._held[path][0] != name:
+                self._held[path] = name, self._load(path, manifest)
+            return self._held[path][1]
+
+
 def open_index(path: str) -> Index:
     """Return the index in a directory, of this machine or a bucket; once a process.
 
     Raises:
       BenchmarkIndexError: there is none, it is damaged, or another version of this package built it.
     """
-    manifest = read_manifest(path)
-    tables = {part: read_part(path, manifest, part) for part in PARTS}
-    return _index(path, manifest, tables)
+    return _OPENED(path)
 
 
 def open_indexes(paths: Sequence[str]) -> tuple[Index, ...]:
@@ -159,15 +186,21 @@ def open_indexes(paths: Sequence[str]) -> tuple[Index, ...]:
     return indexes
 
 
-def read_manifest(path: str) -> dict[str, Any]:
-    """Return the manifest of an index.
+def digest(path: str) -> str:
+    """Return the SHA-256 of an index's manifest, which names the content of all its files, as 64 hexadecimal digits.
 
     Raises:
       BenchmarkIndexError: there is none, it is damaged, or of another version.
     """
+    return _manifest(path)[1]
+
+
+def _manifest(path: str) -> tuple[dict[str, Any], str]:
+    """Return the manifest of an index, and its SHA-256."""
     remedy = "build one with `webscale-rl benchmarks build`"
     try:
-        manifest = json.loads(_bytes(f"{path}/{MANIFEST}"))
+        data = _bytes(f"{path}/{MANIFEST}")
+        manifest = json.loads(data)
         version, parameters, files = (manifest[key] for key in ("format", "parameters", "files"))
         if not all(isinstance(each["name"], str) and each["items"] >= 0 for each in manifest["benchmarks"]):
             raise ValueError
@@ -180,7 +213,7 @@ def read_manifest(path: str) -> dict[str, Any]:
         raise BenchmarkIndexError(
             f"{path} is an index of format {version}, and this version reads format {FORMAT}; build it again"
         )
-    return dict(manifest)
+    return dict(manifest), hashlib.sha256(data).hexdigest()
 
 
 def read_part(path: str, manifest: Mapping[str, Any], part: str) -> pa.Table:
@@ -208,7 +241,8 @@ def _bytes(path: str) -> bytes:
         raise FileNotFoundError(str(error)) from None
 
 
-def _index(path: str, manifest: Mapping[str, Any], tables: Mapping[str, pa.Table]) -> Index:
+def _index(path: str, manifest: Mapping[str, Any]) -> Index:
+    tables = {part: read_part(path, manifest, part) for part in PARTS}
     items, tails, grams, answers = (tables[part] for part in PARTS)
     columns = {name: items[name].to_numpy() for name in items.column_names}
     gram_lists = Lists.of(grams["hash"].to_numpy(), grams["item"].to_numpy())
@@ -222,8 +256,8 @@ def _index(path: str, manifest: Mapping[str, Any], tables: Mapping[str, pa.Table
         names=tuple(each["name"] for each in manifest["benchmarks"]),
         counts=tuple(each["items"] for each in manifest["benchmarks"]),
         benchmark=columns["benchmark"],
-        row=columns["row"],
         hashes=columns["hash"],
+        whole=_lists(columns["hash"], np.arange(len(items))),
         lengths=columns["length"],
         words=columns["words"],
         generic=columns["generic"],
@@ -233,6 +267,7 @@ def _index(path: str, manifest: Mapping[str, Any], tables: Mapping[str, pa.Table
         tail_items=tails["item"].to_numpy(),
         shared=tails["others"].to_numpy() > 0,
         ends=tails["end"].to_numpy(),
+        alone=tails["alone"].to_numpy(),
         grams=gram_lists,
         gram_weights=gram_weights,
         weights=np.bincount(gram_lists.items, gram_weights[numbers], minlength=len(items)).astype(np.float64),
@@ -245,7 +280,10 @@ def _index(path: str, manifest: Mapping[str, Any], tables: Mapping[str, pa.Table
 
 def _windows(columns: Mapping[str, npt.NDArray[Any]], size: int) -> Lists:
     items = np.flatnonzero(columns["window_size"] == size)
-    hashes = columns["window"][items]
+    return _lists(columns["window"][items], items)
+
+
+def _lists(hashes: Hashes, items: Places) -> Lists:
     order = np.argsort(hashes, kind="stable")
     return Lists.of(hashes[order], items[order])
 
@@ -260,3 +298,6 @@ def _answers(benchmark: Places, answers: pa.Table) -> tuple[Hashes, npt.NDArray[
         rarities[inside] = 1 - np.log(counts[which]) / np.log(max(2, len(inside)))
     order = np.argsort(keys, kind="stable")
     return keys[order], rarities[order]
+
+
+_OPENED: Final = Opened(_index)

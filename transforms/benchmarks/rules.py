@@ -5,46 +5,56 @@ sees few of them; and a benchmark's item is a template now and then, so that run
 is contaminated, the strongest rule first, all of them on letters and digits alone (`transforms/text/squeezed.py`):
 
   exact                 it is the item.
-  contained             it has the item in it, of four words and more, as behind a preamble; or it is an end of the
-                        item, of three words and more, from any of its words on, or a beginning up to a mark; or it has
-                        such an end or beginning in it, between two marks, of ten words and more and no other item's.
-  contained_and_answer  the item is in it, but would be in many a text ("Which of the following is true?"), or an end of
-                        five words and more is, between two marks; and the answer is the item's, one that
-                        no more items have than the square root of their number.
+  contained             it has the item in it, of ten words and more, or of four and more where it stands as sentences
+                        of its own, as behind a preamble; or it is an end of the item, of one sentence and more or of
+                        ten words and more, or a beginning up to the end of a sentence; or it has such an end or
+                        beginning in it, between two marks, of ten words and more and no other item's.
+  contained_and_answer  the item is in it otherwise ("Who wrote Emma" in "... Emma's sequel?" is not), or would be in
+                        many a text ("Which of the following is true?"); or it is an end of the item of five words and
+                        more, or has one in it, between two marks; and the answer is the item's, one that no more items
+                        have than the square root of their number.
   overlap               of the item's runs of five words, or of its own, it shares at least 0.8, each weighed by
-                        log(1 + items / items that have it). Of its own it must share four, eight words that is, lest a
-                        phrase in a long item count.
-  overlap_and_answer    it shares from 0.5 to 0.8, the less the rarer the answer, which is the item's: one that half
-                        the benchmark has, such as yes, proves next to nothing.
+                        log(1 + items / items that have it), and six at least, ten words that is, lest a phrase count.
+  overlap_and_answer    it shares from 0.5 to 0.8, or 0.8 of a shorter item's, the less the rarer the answer, which is
+                        the item's: one that half the benchmark has, such as yes, proves next to nothing.
+
+Between two words of an item and of a question anything may stand; but where an item begins and ends in a question, so
+do words, and numbers (`Gap`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
 from typing import Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from schemas.records import Contamination
-from transforms.benchmarks.ends import LEAST_TAIL_WORDS, TAIL_CHARACTERS, final_answers, says_something
+from schemas.records import Contamination, Pair, arrow_schema
+from transforms.benchmarks.ends import (
+    LEAST_TAIL_WORDS,
+    OWN_WORDS,
+    TAIL_CHARACTERS,
+    TAIL_WORDS_WITH_ANSWER,
+    final_answers,
+    says_something,
+)
 from transforms.benchmarks.index import GRAM_WORDS, WINDOWS, Index
 from transforms.benchmarks.lists import spread
 from transforms.text.hashes import Hashes
-from transforms.text.squeezed import Places, Squeezed, marks_hash, marks_of, span_hashes, squeeze
+from transforms.text.squeezed import Gap, Places, Squeezed, marks_hash, marks_of, span_hashes, squeeze
 
 Shares = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
 
 THRESHOLD: Final = 0.8
 THRESHOLD_WITH_RAREST_ANSWER: Final = 0.5
-OWN_GRAMS: Final = 4
-"""Runs of a question that an item must have where the item's own are many: eight words."""
-TAIL_WORDS: Final = 10
-TAIL_WORDS_WITH_ANSWER: Final = 5
-"""Words of an end of an item that say, among others, that it is the item; the latter with an answer of its own."""
+OWN_GRAMS: Final = OWN_WORDS - GRAM_WORDS + 1
+"""Runs that a question and an item must share where no answer says that it is the item."""
 
+CONTAMINATIONS: Final = arrow_schema(Pair).field("contamination").type
 RULES: Final = ("exact", "contained", "contained_and_answer", "overlap", "overlap_and_answer")
 """The strongest first."""
 _EXACT, _CONTAINED, _CONTAINED_AND_ANSWER, _OVERLAP, _OVERLAP_AND_ANSWER = range(5)
@@ -101,6 +111,11 @@ def contaminations(
     return found
 
 
+def contamination_column(found: Mapping[int, tuple[Contamination, ...]], rows: int) -> pa.Array:
+    """Return what contaminates each of some rows as a column of `CONTAMINATIONS`."""
+    return pa.array([[asdict(item) for item in found.get(row, ())] for row in range(rows)], CONTAMINATIONS)
+
+
 def _marked(texts: Squeezed, questions: pa.StringArray | pa.ChunkedArray) -> tuple[Places, Hashes]:
     few = np.flatnonzero((texts.lengths < TAIL_CHARACTERS) | (texts.word_counts < LEAST_TAIL_WORDS))
     marks = {number: marks_of(questions[number].as_py() or "") for number in few.tolist()}
@@ -140,22 +155,25 @@ def _matches(questions: Places, items: Places, rules: Places | int, scores: Shar
 
 
 def _whole(index: Index, asked: Asked) -> Iterator[Matches]:
-    """Yield the questions that are an item, an end or a beginning of one."""
+    """Yield the questions that are an item, and those that are an end or a beginning of one."""
     texts = asked.texts
     lettered = np.flatnonzero(texts.lengths)
     hashes = np.concatenate((texts.spans(texts.starts[lettered], texts.starts[lettered + 1]), asked.marks))
     questions = np.concatenate((lettered, asked.marked))
+    for which, items in index.whole.find(hashes):
+        yield _matches(questions[which], items, _EXACT)
     for which, tails in index.tails.find(hashes):
-        items = index.tail_items[tails]
-        same = index.hashes[items] == hashes[which]
-        yield _matches(questions[which], items, np.where(same, _EXACT, _CONTAINED))
+        items, alone = index.tail_items[tails], index.alone[tails]
+        match = alone | (_rarity(index, questions[which], items, asked) >= _OWN_ANSWER)
+        rules = np.where(alone, _CONTAINED, _CONTAINED_AND_ANSWER)
+        yield _matches(questions[which[match]], items[match], rules[match])
 
 
 def _passages(index: Index, asked: Asked) -> Iterator[Matches]:
     """Yield the questions in which an end of an item stands between two marks, long enough to mean it."""
     texts = asked.texts
     owner = np.repeat(np.arange(len(texts)), texts.word_counts)
-    marks = np.flatnonzero(texts.breaks)
+    marks = np.flatnonzero(texts.gaps[:-1] >= Gap.MARK)
     # The marks of a text are its start, those within it and its end, which is the start of the next one.
     edges = np.append(texts.words[marks], texts.words[-1])
     numbers = np.append(marks, len(owner))
@@ -166,7 +184,7 @@ def _passages(index: Index, asked: Asked) -> Iterator[Matches]:
         whole = (begins == texts.starts[questions]) & (ends == texts.starts[questions + 1])  # has been looked for
         first = first[(ends <= texts.starts[questions + 1]) & ~whole]
         questions, begins, ends = owner[numbers[first]], edges[first], edges[first + reach]
-        long = numbers[first + reach] - numbers[first] >= TAIL_WORDS
+        long = numbers[first + reach] - numbers[first] >= OWN_WORDS
         for which, tails in index.tails.find(texts.spans(begins, ends)):
             items, alone = index.tail_items[tails], long[which] & ~index.shared[tails]
             known = index.ends[tails] & (_rarity(index, questions[which], items, asked) >= _OWN_ANSWER)
@@ -178,8 +196,8 @@ def _passages(index: Index, asked: Asked) -> Iterator[Matches]:
 def _holding(index: Index, asked: Asked) -> Iterator[Matches]:
     """Yield the questions that have an item in them."""
     texts = asked.texts
-    edges = np.zeros(len(texts.sums), bool)
-    edges[texts.words] = True
+    gaps = np.full(len(texts.sums), Gap.WITHIN, np.int8)
+    gaps[texts.words] = texts.gaps
     for size in WINDOWS:
         if not len(index.windows[size].items):
             continue
@@ -191,11 +209,11 @@ def _holding(index: Index, asked: Asked) -> Iterator[Matches]:
             inside = np.flatnonzero((begins >= texts.starts[questions]) & (ends <= texts.starts[questions + 1]))
             begins, ends, items, questions = begins[inside], ends[inside], items[inside], questions[inside]
             same = texts.spans(begins, ends) == index.hashes[items]
-            if size < max(WINDOWS):  # a few letters may stand within others by chance, but not whole words
-                same &= edges[begins] & edges[ends]
-            generic = index.generic[items]
-            same &= ~generic | (_rarity(index, questions, items, asked) >= _OWN_ANSWER)
-            rules = np.where(generic, _CONTAINED_AND_ANSWER, _CONTAINED)
+            same &= (gaps[begins] > Gap.WITHIN) & (gaps[ends] > Gap.WITHIN)
+            apart = (gaps[begins] >= Gap.MARK) & (gaps[ends] >= Gap.SENTENCE)
+            alone = ~index.generic[items] & (apart | (index.words[items] >= OWN_WORDS))
+            same &= alone | (_rarity(index, questions, items, asked) >= _OWN_ANSWER)
+            rules = np.where(alone, _CONTAINED, _CONTAINED_AND_ANSWER)
             yield _matches(questions[same], items[same], rules[same])
 
 
@@ -219,12 +237,12 @@ def _overlapping(index: Index, asked: Asked) -> Iterator[Matches]:
     for questions, items in _candidates(index, asking, grams, own):
         shared, count = _shared(index, hits, questions, items)
         theirs = shared / index.weights[items]
-        ours = np.where(count >= OWN_GRAMS, shared / own[questions], 0.0)
-        scores = np.minimum(np.maximum(theirs, ours), 1.0)
+        enough = count >= OWN_GRAMS
+        scores = np.minimum(np.maximum(theirs, np.where(enough, shared / own[questions], 0.0)), 1.0)
         rarity = _rarity(index, questions, items, asked)
         needed = THRESHOLD - np.maximum(rarity, 0) * (THRESHOLD - THRESHOLD_WITH_RAREST_ANSWER)
-        alone = scores >= THRESHOLD
-        match = (scores >= needed) & ~index.generic[items]
+        alone = enough & (scores >= THRESHOLD)
+        match = (alone | ((scores >= needed) & (enough | (rarity >= _OWN_ANSWER)))) & ~index.generic[items]
         rules = np.where(alone, _OVERLAP, _OVERLAP_AND_ANSWER)
         yield _matches(questions[match], items[match], rules[match], scores[match])
 
@@ -236,9 +254,9 @@ def _candidates(index: Index, asking: Places, grams: Places, own: Shares) -> Ite
     common = np.bincount(asking[~rare], index.gram_weights[grams[~rare]], minlength=len(own))
     asking, grams, counts = asking[rare], grams[rare], counts[rare]
     items = index.grams.items[spread(index.grams.starts[grams], counts)]
-    pairs, place = np.unique(np.repeat(asking, counts) * len(index.row) + items, return_inverse=True)
+    pairs, place = np.unique(np.repeat(asking, counts) * len(index) + items, return_inverse=True)
     shared = np.bincount(place, np.repeat(index.gram_weights[grams], counts), minlength=len(pairs))
-    questions, items = np.divmod(pairs, len(index.row))
+    questions, items = np.divmod(pairs, len(index))
     most = shared + common[questions]
     near = most >= THRESHOLD_WITH_RAREST_ANSWER * np.minimum(index.weights[items], own[questions]) - 1e-9
     yield questions[near], items[near]

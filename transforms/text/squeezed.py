@@ -1,11 +1,15 @@
 """Texts without what may differ between two copies of one: case, punctuation, spacing, accents, forms of Unicode.
 
 What is left of a text are its letters and digits, one after the other: `1,000`, `1 000` and `1000` are the same, and so
-are `don't`, `don t` and `dont`, whichever way somebody took the punctuation out. Where words begin is kept beside it.
+are `don't`, `don t` and `dont`, whichever way somebody took the punctuation out. Letters without an accent that Unicode
+takes off are written as people write them who lack the key: `o` for `\u00f8`, `ae` for `\u00e6`. Where words begin is
+kept beside it, and how far apart from the word before: see `Gap`.
 
 Two texts are compared by hashes of spans. The hash of a span is a polynomial of its characters modulo 2**64 (Karp and
 Rabin 1987), so that it comes from two prefix sums whatever the span's length, mixed by SplitMix64's finaliser. It is
-stable: of fixed constants, and of what Unicode says of a character.
+stable: of fixed constants, and of what Unicode says of a character. It is none against malice: modulo a power of two,
+the words of Thue and Morse collide from 1,024 letters on whatever the base, so that who wants can write two long texts
+that pass for one. Modulo a prime they would not, but that takes products of 128 bits, which numpy lacks.
 """
 
 from __future__ import annotations
@@ -14,6 +18,7 @@ import hashlib
 import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
+from enum import IntEnum
 from typing import Final
 
 import numpy as np
@@ -28,8 +33,23 @@ _Codes = npt.NDArray[np.uint32]
 
 _END: Final = "\x1e"  # Unicode's record separator, between texts
 _CHUNK_BYTES: Final = 1 << 17  # whose arrays stay within the caches
-_UNKNOWN, _BREAK, _SPACE, _NOTHING, _RECORD = range(5)
+# What a character is that is no letter. The last four are ends of a sentence, some of them with a space only.
+_UNKNOWN, _NOTHING, _SPACE, _MARK, _INNER, _STOP, _COLON, _LINE, _RECORD = range(9)
 _FIRST_LETTER: Final = 0x30
+_NINE: Final = 0x39
+# Marks that stand within a word or a number, unless a space is beside them.
+_INNER_MARKS: Final = frozenset("'\u2019-\u2010\u2011\u2012\u2013\u2212,_/+*^=&@")
+_SENTENCE_MARKS: Final = {
+    ".": _STOP,
+    ":": _COLON,
+    ";": _COLON,
+    **dict.fromkeys("?!\u3002\u061f\u0964\n\r\v\f\x85\u2028\u2029", _LINE),
+}
+# Letters by name, but written and left out as apostrophes are.
+_APOSTROPHES: Final = frozenset("\u02b9\u02ba\u02bb\u02bc\u02bd\u02be\u02bf")
+# Letters that Unicode does not take apart.
+_PLAIN: Final = dict(zip("\u00f8\u0142\u0111\u00f0\u0127\u0167\u0131", "olddhti", strict=True))
+_PLAIN_PAIRS: Final = (("\u00e6", "ae"), ("\u0153", "oe"), ("\u00fe", "th"))
 _OWN_WORD: Final = np.uint32(1 << 31)
 # Scripts that put no spaces between words: each character stands for one.
 _UNSPACED: Final = (
@@ -38,6 +58,23 @@ _UNSPACED: Final = (
 )  # fmt: skip
 _BASE: Final = int(constants(11, 1)[0]) | 1
 _INVERSE: Final = pow(_BASE, -1, 1 << 64)
+
+
+class Gap(IntEnum):
+    """How far apart a word is from the one before, the farther the larger.
+
+    Attributes:
+      WITHIN: one word or number to a reader: `France's`, `well-known`, `U.S.`, `1,000`, `10:30`, and so are two
+        numbers with anything between them but the end of a sentence, as `1 + 2` or `1 000`.
+      WORD: a space, or nothing in a script that has none.
+      MARK: a mark, with a space, or one that does not stand within words.
+      SENTENCE: a line's end, `?` or `!`, a full stop or colon with a space, or the end of a text.
+    """
+
+    WITHIN = 0
+    WORD = 1
+    MARK = 2
+    SENTENCE = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,14 +86,14 @@ class Squeezed:
       starts: int64[texts + 1], where each text's characters start, and where the last one's end.
       words: int64[words + 1], the character with which each word begins, and where the last one ends.
       word_starts: int64[texts + 1], where each text's words start in `words`.
-      breaks: bool[words], whether a text or more than spaces stand before the word.
+      gaps: int8[words + 1], the `Gap` before each word, and the one after the last.
     """
 
     sums: Hashes
     starts: Places
     words: Places
     word_starts: Places
-    breaks: npt.NDArray[np.bool_]
+    gaps: npt.NDArray[np.int8]
 
     def __len__(self) -> int:
         """The number of texts."""
@@ -151,30 +188,31 @@ def _squeezed(texts: list[str]) -> Squeezed:
     records = np.flatnonzero(codes == _RECORD)
     starts = np.concatenate(([0], ends[records], [ends[-1]]))
     letters = codes[kept]
-    # The last mark before each letter: none, a space, or a break, which an end of a text is too.
-    marks = np.where((codes == _BREAK) | (codes == _RECORD), 2, (codes == _SPACE).astype(np.int8))
-    gaps = _largest_between(marks, kept, len(letters))
-    begins = (gaps > 0) | (letters >= _OWN_WORD)
+    flags = _flags_between(codes, ends, len(letters))
+    begins = (flags > 0) | (letters >= _OWN_WORD)
     begins[:1] = True
     words = np.flatnonzero(begins)
-    breaks = gaps[words] > 1
-    breaks[:1] = True
     letters = letters & ~_OWN_WORD
+    gaps = _GAPS[flags[words]]
+    numbers = letters <= _NINE
+    gaps[(gaps < Gap.SENTENCE) & numbers[words] & numbers[words - 1]] = Gap.WITHIN
+    gaps[:1] = Gap.SENTENCE
     values = mixed(letters.astype(np.uint64) + constants(12, 1)[0])
     sums = np.zeros(len(letters) + 1, np.uint64)
     np.cumsum(values * _powers(_BASE, len(sums))[: len(values)], out=sums[1:])
     word_starts = np.searchsorted(words, starts)
-    return Squeezed(sums, starts, np.append(words, len(letters)), word_starts, breaks)
+    return Squeezed(sums, starts, np.append(words, len(letters)), word_starts, np.append(gaps, np.int8(Gap.SENTENCE)))
 
 
-def _largest_between(marks: npt.NDArray[np.int8], kept: npt.NDArray[np.bool_], letters: int) -> npt.NDArray[np.int8]:
-    """Return, for each letter, the largest mark that stands between it and the letter before it."""
-    found = np.zeros(letters, np.int8)
-    places = np.flatnonzero(marks)
-    after = np.cumsum(kept)[places]  # the number of the letter that follows
-    inside = after < letters
-    for size in (1, 2):
-        found[after[inside & (marks[places] == size)]] = size
+def _flags_between(codes: _Codes, ends: Places, letters: int) -> npt.NDArray[np.uint8]:
+    """Return, for each letter, the flags of all that stands between it and the letter before it."""
+    found = np.zeros(letters, np.uint8)
+    places = np.flatnonzero(codes < _FIRST_LETTER)
+    after = ends[places]  # the number of the letter that follows
+    places, after = places[after < letters], after[after < letters]
+    first = np.flatnonzero(np.concatenate((np.ones(min(len(after), 1), bool), after[1:] != after[:-1])))
+    if len(first):
+        found[after[first]] = np.bitwise_or.reduceat(_FLAGS[codes[places]], first)
     return found
 
 
@@ -183,6 +221,8 @@ def _folded(text: str) -> _Codes:
     if text.isascii():
         return np.frombuffer(text.encode().translate(_ASCII), np.uint8).astype(np.uint32)
     decomposed = unicodedata.normalize("NFKD", text).casefold()
+    for letter, pair in _PLAIN_PAIRS:
+        decomposed = decomposed.replace(letter, pair)
     codes = np.frombuffer(decomposed.encode("utf-32-le", "replace"), "<u4")
     folded = _FOLDED[codes]
     unknown = folded == _UNKNOWN
@@ -197,19 +237,36 @@ def _fold(character: str) -> int:
     """Return what a character that is decomposed and in lower case is."""
     if character == _END:
         return _RECORD
+    if character in _SENTENCE_MARKS:
+        return _SENTENCE_MARKS[character]
+    if character in _INNER_MARKS or character in _APOSTROPHES:
+        return _INNER
     category = unicodedata.category(character)
     if category[0] == "M" or category == "Cf":  # accents, vowel signs, characters of no width
         return _NOTHING
     if category[0] in "LN":
-        code = ord(character)
+        code = ord(_PLAIN.get(character, character))
         return code | int(_OWN_WORD) if any(low <= code <= high for low, high in _UNSPACED) else code
-    return _SPACE if character in " \t\xa0" or category == "Zs" else _BREAK
+    return _SPACE if character in " \t\xa0" or category == "Zs" else _MARK
 
 
+def _gap(flags: int) -> Gap:
+    """Return how far apart two words are with such characters between them."""
+    spaced = flags & _BIT[_SPACE]
+    if flags & (_BIT[_LINE] | _BIT[_RECORD]) or (spaced and flags & (_BIT[_STOP] | _BIT[_COLON])):
+        return Gap.SENTENCE
+    if flags & (_BIT[_MARK] | _BIT[_COLON]) or (spaced and flags & _BIT[_INNER]):
+        return Gap.MARK
+    return Gap.WORD if spaced or not flags else Gap.WITHIN
+
+
+_BIT: Final = {_SPACE: 1, _MARK: 2, _INNER: 4, _STOP: 8, _COLON: 16, _LINE: 32, _RECORD: 32}
+_FLAGS: Final = np.array([_BIT.get(code, 0) for code in range(_FIRST_LETTER)], np.uint8)
+_GAPS: Final = np.array([_gap(flags) for flags in range(64)], np.int8)
 # What `_fold` says of each code point that was met so far. Pages that nobody touches take no memory, and threads that
 # meet in one write the same.
 _FOLDED: Final = np.zeros(0x110000, np.uint32)
-_ASCII: Final = bytes(_fold(chr(byte).lower()) if byte < 128 else _BREAK for byte in range(256))
+_ASCII: Final = bytes(_fold(chr(byte).lower()) if byte < 128 else _MARK for byte in range(256))
 _TABLES: Final[dict[int, Hashes]] = {}
 
 
