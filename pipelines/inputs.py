@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+from collections.abc import Iterator
 
 from pipelines.options import UsageError, input_files
 from pipelines.rundir import check_apart
@@ -10,7 +12,7 @@ from prompts import PromptFiles, PromptSet, load_prompts
 from schemas.answers import task_of
 from schemas.config import DOCUMENT_STAGES, RunConfig
 from schemas.elements import CorpusPlan
-from transforms.benchmarks.index import BenchmarkIndexError, open_indexes
+from transforms.benchmarks.index import BenchmarkIndexError, digest, open_indexes
 from transforms.benchmarks.nearest import open_neighbours
 from transforms.catalog import Part
 from transforms.fasttext_model import ModelFileError
@@ -71,14 +73,29 @@ def benchmarks_of(config: RunConfig) -> dict[str, int]:
     """
     if config.decontaminate is None:
         return {}
-    try:
+    with _told():
         indexes = open_indexes(config.decontaminate.benchmarks)
         if config.models.decontaminate is not None:
             for path in config.decontaminate.benchmarks:
                 open_neighbours(path)
+    return {name: count for index in indexes for name, count in zip(index.names, index.counts, strict=True)}
+
+
+def index_digests(config: RunConfig) -> list[str]:
+    """Return what the indexes of evaluation sets are known by, wherever they lie. Raises `UsageError`."""
+    if config.decontaminate is None:
+        return []
+    with _told():
+        return sorted(map(digest, config.decontaminate.benchmarks))
+
+
+@contextlib.contextmanager
+def _told() -> Iterator[None]:
+    """Turn what is wrong with an index into a `UsageError`."""
+    try:
+        yield
     except (BenchmarkIndexError, StorageError) as error:
         raise UsageError(f"--benchmarks: {error}") from None
-    return {name: count for index in indexes for name, count in zip(index.names, index.counts, strict=True)}
 
 
 def check_filters(config: RunConfig) -> None:

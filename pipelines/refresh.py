@@ -11,7 +11,7 @@ from apache_beam.options.pipeline_options import PipelineOptions
 
 from pipelines.due import Due, Listed, due_files, heirs_of_superseded
 from pipelines.ending import DONE
-from pipelines.inputs import NothingReadableError, fingerprints, prompts_of
+from pipelines.inputs import NothingReadableError, fingerprints, index_digests, prompts_of
 from pipelines.options import (
     Parser,
     RunOptions,
@@ -213,7 +213,9 @@ def _settled(root: str, catalog: Catalog) -> Catalog:
 def _part(
     root: str, run_id: str, night: str, catalog: Catalog, corpus: Listed, due: Due, config: RunConfig, *, full: bool
 ) -> Part:
-    settings = redacted(config.model_dump(mode="json", exclude_defaults=True))
+    settings = deciding(redacted(config.model_dump(mode="json", exclude_defaults=True)))
+    if digests := index_digests(config):
+        settings["decontaminate"]["benchmarks"] = digests
     return Part(
         root=root,
         run_id=run_id,
@@ -225,7 +227,7 @@ def _part(
             catalog.files[path].errors for path in due.paths if path not in due.new and path not in due.changed
         ),
         forgotten=tuple(noted_in(root, takedown.id) for takedown in catalog.forgotten),
-        settings={key: value for key, value in deciding(settings).items() if value != {} and key not in _NOT_SETTINGS},
+        settings={key: value for key, value in settings.items() if value != {} and key not in _NOT_SETTINGS},
         prompts=fingerprints(prompts_of(config), config),
         full=full,
     )

@@ -17,7 +17,7 @@ from pipelines.batch import answered
 from pipelines.batch_checks import check_batches, check_no_batches
 from pipelines.doors import Run
 from pipelines.ending import DONE, report
-from pipelines.inputs import benchmarks_of, check_filters, fingerprints, plan_of, prompts_of
+from pipelines.inputs import benchmarks_of, check_filters, fingerprints, index_digests, plan_of, prompts_of
 from pipelines.models import check_budget, prices_of, settings_of
 from pipelines.options import RunOptions, UsageError
 from pipelines.progress import Outlook
@@ -272,6 +272,7 @@ def _about(config: RunConfig, prompts: PromptSet) -> dict[str, Any]:
         "versions": {"python": platform.python_version()}
         | {name: importlib.metadata.version(name) for name in _PACKAGES},
         "prompts": fingerprints(prompts, config),
+        **({"benchmarks": digests} if (digests := index_digests(config)) else {}),
     }
 
 

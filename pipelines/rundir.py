@@ -153,8 +153,7 @@ def _check_reopening(output: str, about: dict[str, Any]) -> None:
     if not sum(stage["errors"] for stage in before["stages"]):
         raise UsageError(f"{output} has no errors to retry; it is complete as it is")
     changed = _changes(before["config"], about["config"])
-    if before["prompts"] != about["prompts"]:
-        changed.append("prompts")
+    changed += [name for name in ("prompts", "benchmarks") if before.get(name) != about.get(name)]
     if changed:
         raise UsageError(
             f"{output} was made with different settings ({', '.join(changed)}); --retry-errors wants the same ones,"
@@ -176,7 +175,10 @@ def deciding(config: dict[str, Any]) -> dict[str, Any]:
         for stage, model in config.get("models", {}).items()
         if model is not None
     }
-    return {key: value for key, value in config.items() if key not in _NOT_OF_THE_RESULT} | {"models": models}
+    found = {key: value for key, value in config.items() if key not in _NOT_OF_THE_RESULT} | {"models": models}
+    if (against := config.get("decontaminate")) is not None:  # its indexes are known by what is in them
+        found["decontaminate"] = {key: value for key, value in against.items() if key != "benchmarks"}
+    return found
 
 
 def _check_writable(flag: str, directory: str) -> None:

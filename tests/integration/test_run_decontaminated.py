@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -114,3 +115,25 @@ def test_batches_compare_in_other_words_too(earlier: Any, tmp_path: Path) -> Non
     assert {row["pair_id"] for row in gone} >= {pair["id"] for pair in pairs[:2]}
     asked = [row for row in (*gone, *rows) if row["calls"]["decontaminate"]]
     assert asked and stages_of(tmp_path / "run")["decontaminate"]["in"] == len(pairs)
+
+
+def test_an_index_is_known_by_what_is_in_it(earlier: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    corpus, pairs, index = earlier
+    moved, root = tmp_path / "moved", tmp_path / "root"
+    with ModelServer() as server:
+        models = ("--model", "openai/test", "--api-base", server.base_url)
+
+        def refresh(*flags: Any) -> int:
+            return webscale_rl("refresh", "--input", corpus, "--root", root, *models, *flags)
+
+        assert refresh("--benchmarks", index) == 0
+        shutil.copytree(index, moved)
+        assert refresh("--benchmarks", moved) == 0, "the same index elsewhere"
+        (tmp_path / "other.jsonl").write_text(json.dumps({"question": pairs[5]["question"]}), encoding="utf-8")
+        build = ("benchmarks", "build", f"first={tmp_path}/other.jsonl", "--output", moved)
+        assert webscale_rl(*build) == 0
+        capsys.readouterr()
+        assert refresh("--benchmarks", moved) == 2, "another index in its place"
+        assert "made with other settings (decontaminate)" in capsys.readouterr().err
+        assert refresh() == 2
+        assert "; give decontaminate again to go on as before" in capsys.readouterr().err
