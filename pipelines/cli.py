@@ -18,6 +18,7 @@ commands:
   refresh        adds what is new in a corpus to a dataset, every night (webscale-rl refresh --help)
   estimate       what a run would ask of its models and cost, without asking any (webscale-rl estimate --help)
   check-run      how a run went, and whether it stayed in its band (webscale-rl check-run --help)
+  report         figures and pairs of a run to look at, or of two beside each other (webscale-rl report --help)
   batch          sends what a run in batch mode waits for, and fetches the answers (webscale-rl batch --help)
   train-quality  a classifier out of a run's verdicts, that spares the next run calls (webscale-rl train-quality --help)
   doctor         whether a run could begin: its runner, buckets, models, Redis, versions (webscale-rl doctor --help)
@@ -88,6 +89,12 @@ def _check(arguments: Sequence[str]) -> int:
     return check(parse_check(arguments))
 
 
+def _report(arguments: Sequence[str]) -> int:
+    from pipelines.report import parse_report, report
+
+    return report(parse_report(arguments))
+
+
 def _batch(arguments: Sequence[str]) -> int:
     from pipelines.batch import batch, parse_batch
 
@@ -123,6 +130,7 @@ _COMMANDS: Final[Mapping[str, tuple[Callable[[Sequence[str]], int], str]]] = {
     "refresh": (_refresh, "clears up and goes on from the cache"),
     "estimate": (_estimate, "starts again"),
     "check-run": (_check, "starts again"),
+    "report": (_report, "starts again"),
     "batch": (_batch, "goes on from there"),
     "train-quality": (_train_quality, "starts again"),
     "doctor": (_doctor, "starts again"),
