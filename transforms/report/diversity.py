@@ -14,8 +14,15 @@ CLUSTERS: Final = 20
 BARS: Final = 20
 """Of the histogram of distances, from 0 to 1."""
 _ROUNDS: Final = 30
-_NAMED_BY: Final = 3
-_COMMON: Final = 0.1
+_NAMED_BY: Final = 2
+_FUNCTION_WORDS: Final = frozenset(
+    "about above after again against although among because been before being below between both could does doing done"
+    " down during each either else ever every from further have having here into itself just like made many more most"
+    " much must name named neither never once only other over same shall should since some such than that their them"
+    " then there these they this those through under until upon used very were what when where whether which while whom"
+    " whose will with within without would your".split()
+)
+_COMMON: Final = 0.05
 """A word in a larger share of all questions names no cluster."""
 
 
@@ -23,8 +30,8 @@ _COMMON: Final = 0.1
 class Clusters:
     """The cluster of each question, int64[n], and the words that each has more of than the others.
 
-    They are longer than three letters, of more than one question, and of a tenth of all at most. A cluster without any
-    has an empty name.
+    They are no function words of English, longer than three letters, of more than one question, and of a twentieth of
+    all at most. A cluster without any has an empty name.
     """
 
     of: Any
@@ -43,9 +50,13 @@ def cluster(vectors: Vectors) -> Clusters:
         excess = vectors.weights[of == number].mean(axis=0) - overall
         shared = ((vectors.weights[of == number] > 0).sum(axis=0) > 1) & ~common
         order = np.argsort(-excess, kind="stable").tolist()
-        best = [place for place in order if shared[place] and len(vectors.terms[place]) > 3]
+        best = [place for place in order if shared[place] and _names(vectors.terms[place])]
         names.append(", ".join(vectors.terms[place] for place in best[:_NAMED_BY]))
     return Clusters(np.searchsorted(used, of), tuple(names))
+
+
+def _names(word: str) -> bool:
+    return len(word) > 3 and word not in _FUNCTION_WORDS
 
 
 def _k_means(vectors: Floats, k: int) -> Any:

@@ -13,7 +13,7 @@ import numpy as np
 from transforms.report.vectors import Floats, reduce
 
 NEIGHBOURS: Final = 15
-EPOCHS: Final = 400
+EPOCHS: Final = 200
 NEGATIVES: Final = 5
 """Random points that each end of an edge is pushed away from."""
 _A: Final = 1.577

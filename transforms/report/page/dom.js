@@ -58,5 +58,11 @@ function moment(time) {
 
 function section(id, title, lead, ...children) {
   const heading = h("h2", { id: `${id}-title` }, title);
-  return h("section", { id, "aria-labelledby": `${id}-title` }, heading, lead && h("p", { class: "lead" }, lead), children);
+  return h(
+    "section",
+    { id, "aria-labelledby": `${id}-title` },
+    heading,
+    lead && h("p", { class: "lead" }, lead),
+    children,
+  );
 }

@@ -9,7 +9,13 @@ function summarySection(data) {
   const facts = tiles(run).map(([name, value, more]) =>
     h("div", { class: "tile" }, h("dt", {}, name), h("dd", {}, value, more && h("small", {}, more))),
   );
-  return h("section", { id: "summary" }, title, h("p", { class: "soft" }, ...state(run)), h("dl", { class: "tiles" }, facts));
+  return h(
+    "section",
+    { id: "summary" },
+    title,
+    h("p", { class: "soft" }, ...state(run)),
+    h("dl", { class: "tiles" }, facts),
+  );
 }
 
 function state(run) {
@@ -30,7 +36,11 @@ function tiles(run) {
     [kept, count(rows), read ? `${(rows / read).toFixed(2)} per document read` : null],
     ["Rejected", count(run.rows.rejected), null],
     ["Errors", count(run.rows.errors), run.rows.pending ? `${count(run.rows.pending)} pending` : null],
-    ["Paid", dollars(run.cost.usd), run.cost.usd_per_kept_pair ? `${dollars(run.cost.usd_per_kept_pair)} per pair` : null],
+    [
+      "Paid",
+      dollars(run.cost.usd),
+      run.cost.usd_per_kept_pair ? `${dollars(run.cost.usd_per_kept_pair)} per pair` : null,
+    ],
     ["Time", duration(run.wall_seconds || 0), null],
   ];
   if (run.distributions && run.distributions.pairs < rows)
@@ -43,12 +53,34 @@ function compared(runs) {
   const names = [...new Set(facts.flat().map(([name]) => name))];
   const cell = (run, name) => {
     const fact = facts[run].find(([other]) => other === name);
-    return h("td", {}, fact ? fact[1] : "–", fact && fact[2] ? h("span", { class: "soft small" }, ` ${fact[2]}`) : null);
+    return h(
+      "td",
+      {},
+      fact ? fact[1] : "–",
+      fact && fact[2] ? h("span", { class: "soft small" }, ` ${fact[2]}`) : null,
+    );
   };
-  const head = h("tr", {}, h("th", { scope: "col" }, ""), runs.map((run, i) => h("th", { scope: "col" }, swatch(`fill-${i}`), ` ${run.name}`)));
-  const states = h("tr", {}, h("th", { scope: "row" }, "State"), runs.map((run) => h("td", {}, ...state(run))));
-  const rows = names.map((name) => h("tr", {}, h("th", { scope: "row" }, name), runs.map((_, i) => cell(i, name))));
-  return h("div", { class: "card scroll key-table" }, h("table", {}, h("thead", {}, head), h("tbody", {}, states, rows)));
+  const head = h(
+    "tr",
+    {},
+    h("th", { scope: "col" }, ""),
+    runs.map((run, i) => h("th", { scope: "col" }, swatch(`fill-${i}`), run.name)),
+  );
+  const states = h(
+    "tr",
+    {},
+    h("th", { scope: "row" }, "State"),
+    runs.map((run) => h("td", {}, ...state(run))),
+  );
+  const rows = names.map((name) =>
+    h(
+      "tr",
+      {},
+      h("th", { scope: "row" }, name),
+      runs.map((_, i) => cell(i, name)),
+    ),
+  );
+  return h("div", { class: "card scroll" }, h("table", {}, h("thead", {}, head), h("tbody", {}, states, rows)));
 }
 
 function funnelSection(runs) {
@@ -62,10 +94,22 @@ function funnelSection(runs) {
   );
   const heads = ["Stage", "In", "", "Kept", "Share", "Rejected", "Errors", "Pending", "Reasons"];
   const classes = ["", "number", "", "number", "number", "number", "number", "number", ""];
-  const head = h("tr", {}, heads.map((name, i) => h("th", { scope: "col", class: classes[i] }, name)));
-  const table = h("table", { class: "funnel" }, h("caption", { class: "hidden" }, "Stages"), h("thead", {}, head), h("tbody", {}, rows));
+  const head = h(
+    "tr",
+    {},
+    heads.map((name, i) => h("th", { scope: "col", class: classes[i] }, name)),
+  );
+  const table = h(
+    "table",
+    { class: "funnel" },
+    h("caption", { class: "hidden" }, "Stages"),
+    h("thead", {}, head),
+    h("tbody", {}, rows),
+  );
   return section(
-    "funnel", "Funnel", "Every document and every pair leaves a stage by one door. Bars are shares of what the first stage of their kind took in.",
+    "funnel",
+    "Funnel",
+    "Every document and every pair leaves a stage by one door. A bar is a share of the most that came to such a stage.",
     h("div", { class: "card" }, key(DOORS.map((door) => [door, door])), table),
   );
 }
@@ -76,7 +120,14 @@ function funnelRow(line, widest, name, run) {
   return h(
     "tr",
     {},
-    h("th", { scope: "row" }, line.stage, " ", h("span", { class: "soft small" }, `${line.unit}s`), name && h("div", { class: "small" }, swatch(`fill-${run}`), ` ${name}`)),
+    h(
+      "th",
+      { scope: "row" },
+      line.stage,
+      " ",
+      h("span", { class: "soft small" }, `${line.unit}s`),
+      name && h("div", { class: "small" }, swatch(`fill-${run}`), name),
+    ),
     number("In", line.in),
     h("td", { class: "bar-cell" }, bar(doors, widest)),
     h("td", { class: "number", "data-label": "Kept" }, count(line.kept)),
@@ -101,23 +152,58 @@ function distributionsSection(runs) {
   if (told.some((each) => !each || !each.pairs))
     return section("distributions", "Distributions", "There are no pairs to count.");
   const totals = told.map((each) => each.pairs);
-  const table = (title, name) => h("div", { class: "card" }, barTable(title, told.map((each) => each[name]), totals));
+  const table = (title, name) =>
+    h(
+      "div",
+      { class: "card" },
+      barTable(
+        title,
+        told.map((each) => each[name]),
+        totals,
+      ),
+    );
   const lengths = Object.keys(told[0].lengths).map((name) => {
     const of = told.map((each) => each.lengths[name]);
-    return histogram(`${name[0].toUpperCase()}${name.slice(1)}, characters`, of.map((each) => each.bars), (place) => place * of[0].width, runs);
+    return histogram(
+      `${name[0].toUpperCase()}${name.slice(1)}, characters`,
+      of.map((each) => each.bars),
+      (place) => place * of[0].width,
+      runs,
+    );
   });
   const difficulty = told.some((each) => each.difficulty.length)
-    ? h("div", { class: "card" }, barTable("Share of closed-book samples that were right", told.map((each) => each.difficulty.map(([rate, n]) => [percent(rate, 1), n])), told.map((each) => each.difficulty.reduce((sum, entry) => sum + entry[1], 0))))
+    ? h(
+        "div",
+        { class: "card" },
+        barTable(
+          "Share of closed-book samples that were right",
+          told.map((each) => each.difficulty.map(([rate, n]) => [percent(rate, 1), n])),
+          told.map((each) => each.difficulty.reduce((sum, entry) => sum + entry[1], 0)),
+        ),
+      )
     : null;
   const many = told.map((each) => count(each.distinct_personas)).join(" and ");
+  const frequent = told.map((each) => each.personas.slice(0, told.length > 1 ? 8 : undefined));
+  const shown = new Set(frequent.flat().map(([name]) => name));
+  const named = told.map((each) => each.personas.filter(([name]) => shown.has(name)));
+  const personas = h("div", { class: "card" }, barTable(`Persona, the most frequent of ${many}`, named, totals));
   return section(
-    "distributions", "Distributions", "",
+    "distributions",
+    "Distributions",
+    "",
     runs.length > 1 ? key(runs.map((run, i) => [`fill-${i}`, run.name])) : null,
     h(
       "div",
       { class: "halves" },
-      h("div", { class: "stack" }, table("Domain", "domains"), table("Answer type", "answer_types"), difficulty, contaminationCard(runs)),
-      h("div", { class: "stack" }, table(`Persona, the most frequent of ${many}`, "personas")),
+      h(
+        "div",
+        { class: "stack" },
+        table("Domain", "domains"),
+        table("Answer type", "answer_types"),
+        difficulty,
+        contaminationCard(runs),
+      ),
+      h("div", { class: "stack" }, personas),
     ),
     h("div", { class: "grid spaced" }, lengths),
   );
@@ -128,16 +214,38 @@ function contaminationCard(runs) {
   if (!known.length) return null;
   const rows = known.flatMap((run) =>
     run.contamination.map((row) =>
-      h("tr", {}, h("th", { scope: "row" }, row.benchmark, known.length > 1 ? ` (${run.name})` : ""), h("td", { class: "number" }, count(row.items)), h("td", { class: "number" }, count(row.pairs)), h("td", {}, reasons(row.rules))),
+      h(
+        "tr",
+        {},
+        h("th", { scope: "row" }, row.benchmark, known.length > 1 ? ` (${run.name})` : ""),
+        h("td", { class: "number" }, count(row.items)),
+        h("td", { class: "number" }, count(row.pairs)),
+        h("td", {}, reasons(row.rules)),
+      ),
     ),
   );
-  const head = ["Evaluation set", "Items", "Pairs", "Rules"].map((name, i) => h("th", { scope: "col", class: i === 1 || i === 2 ? "number" : "" }, name));
-  return h("div", { class: "card" }, h("div", { class: "scroll" }, h("table", {}, h("caption", {}, "Contamination"), h("thead", {}, h("tr", {}, head)), h("tbody", {}, rows))));
+  const head = ["Evaluation set", "Items", "Pairs", "Rules"].map((name, i) =>
+    h("th", { scope: "col", class: i === 1 || i === 2 ? "number" : "" }, name),
+  );
+  return h(
+    "div",
+    { class: "card" },
+    h(
+      "div",
+      { class: "scroll" },
+      h("table", {}, h("caption", {}, "Contamination"), h("thead", {}, h("tr", {}, head)), h("tbody", {}, rows)),
+    ),
+  );
 }
 
 const SPENT = [
-  ["Requests", "requests", count], ["Calls", "calls", count], ["From cache", "cache_hits", count], ["Prompt tokens", "prompt_tokens", count],
-  ["Answer tokens", "completion_tokens", count], ["Paid", "cost_usd", dollars], ["Paid before", "replayed_cost_usd", dollars],
+  ["Requests", "requests", count],
+  ["Calls", "calls", count],
+  ["From cache", "cache_hits", count],
+  ["Prompt tokens", "prompt_tokens", count],
+  ["Answer tokens", "completion_tokens", count],
+  ["Paid", "cost_usd", dollars],
+  ["Paid before", "replayed_cost_usd", dollars],
 ];
 
 function costSection(runs) {
@@ -150,18 +258,39 @@ function costSection(runs) {
       h("th", { scope: "row" }, row.stage, runs.length > 1 ? h("div", { class: "soft small" }, run.name) : null),
       h("td", {}, row.model),
       SPENT.map(([, name, words]) => h("td", { class: "number" }, words(row[name]))),
-      h("td", {}, Object.keys(row.failed_calls).length ? reasons(row.failed_calls) : h("span", { class: "soft" }, "none")),
+      h(
+        "td",
+        {},
+        Object.keys(row.failed_calls).length ? reasons(row.failed_calls) : h("span", { class: "soft" }, "none"),
+      ),
     ),
   );
   const totals = runs.map((run) =>
-    h("tr", {}, h("th", { scope: "row", colspan: 2 }, runs.length > 1 ? `All of ${run.name}` : "All"), SPENT.map(([, name, words]) => h("td", { class: "number" }, words(run.usage.reduce((sum, row) => sum + row[name], 0)))), h("td", {}, "")),
+    h(
+      "tr",
+      {},
+      h("th", { scope: "row", colspan: 2 }, runs.length > 1 ? `All of ${run.name}` : "All"),
+      SPENT.map(([, name, words]) =>
+        h("td", { class: "number" }, words(run.usage.reduce((sum, row) => sum + row[name], 0))),
+      ),
+      h("td", {}, ""),
+    ),
   );
   const head = ["Stage", "Model", ...SPENT.map(([name]) => name), "Failed calls"].map((name, i) =>
     h("th", { scope: "col", class: i > 1 && i < 9 ? "number" : "" }, name),
   );
-  const table = h("table", {}, h("caption", { class: "hidden" }, "Model usage"), h("thead", {}, h("tr", {}, head)), h("tbody", {}, body), h("tfoot", {}, totals));
+  const table = h(
+    "table",
+    {},
+    h("caption", { class: "hidden" }, "Model usage"),
+    h("thead", {}, h("tr", {}, head)),
+    h("tbody", {}, body),
+    h("tfoot", {}, totals),
+  );
   return section(
-    "cost", "Cost", "By stage and model. “Paid before” is what answers from the cache had cost when they were made.",
+    "cost",
+    "Cost",
+    "By stage and model. “Paid before” is what answers from the cache had cost when they were made.",
     h("div", { class: "card scroll", tabindex: 0, role: "region", "aria-label": "Cost by stage and model" }, table),
   );
 }

@@ -1,6 +1,16 @@
 // Puts the page together. The rows stand behind this script in the file, so the figures are drawn before they are read.
 
-const DOMAINS = ["Math", "Technology & Engineering", "Coding", "Social Science", "Natural Science", "Travel & Lifestyle", "Commerce & Economics", "Medicine & Health", "Education"];
+const DOMAINS = [
+  "Math",
+  "Technology & Engineering",
+  "Coding",
+  "Social Science",
+  "Natural Science",
+  "Travel & Lifestyle",
+  "Commerce & Economics",
+  "Medicine & Health",
+  "Education",
+];
 
 function domainClass(name) {
   const place = DOMAINS.indexOf(name);
@@ -17,10 +27,18 @@ function theme(button) {
     else document.documentElement.dataset.theme = now;
     button.textContent = `Colours: ${now}`;
   };
-  try { set(localStorage.getItem("webscale-rl-theme")); } catch { set("auto"); }
+  try {
+    set(localStorage.getItem("webscale-rl-theme"));
+  } catch {
+    set("auto");
+  }
   button.addEventListener("click", () => {
     set(names[(names.indexOf(now) + 1) % names.length]);
-    try { localStorage.setItem("webscale-rl-theme", now); } catch { /* it lasts as long as the page */ }
+    try {
+      localStorage.setItem("webscale-rl-theme", now);
+    } catch {
+      /* it lasts as long as the page */
+    }
   });
 }
 
@@ -29,8 +47,12 @@ function start() {
   const data = JSON.parse(document.getElementById("data").textContent);
   const browser = data.rows.kept ? new Browser(data.rows, data.excerpts) : null;
   const sections = [
-    summarySection(data), funnelSection(data.runs), distributionsSection(data.runs), costSection(data.runs),
-    mapSection(data, browser && ((question) => browser.open(question))), browser && browser.element,
+    summarySection(data),
+    funnelSection(data.runs),
+    distributionsSection(data.runs),
+    costSection(data.runs),
+    mapSection(data, browser && ((question) => browser.open(question))),
+    browser && browser.element,
   ].filter(Boolean);
   document.getElementById("main").append(...sections);
   const names = { funnel: "Funnel", distributions: "Distributions", cost: "Cost", map: "Map", rows: "Pairs" };
