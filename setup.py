@@ -15,7 +15,7 @@ setup(
     # The rooms are plain top-level packages (docs/design.md says why), so the wheel must never reach a public index.
     classifiers=["Private :: Do Not Upload", "Programming Language :: Python :: 3"],
     packages=find_packages(include=["schemas", "prompts", "rewards", "transforms", "transforms.*", "pipelines"]),
-    package_data={"prompts": ["templates/*.txt", "exemplars/*.jsonl"], "transforms.report": ["page/*"]},
+    package_data={"prompts": ["templates/*.txt", "exemplars/*.jsonl"], "transforms.report": ["assets/*"]},
     install_requires=[
         "aiohttp>=3.10,<4",
         "apache-beam>=2.77,<2.78",

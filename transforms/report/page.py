@@ -17,7 +17,7 @@ from pathlib import Path
 from string import Template
 from typing import Any, Final
 
-_PAGE: Final = Path(__file__).parent / "page"
+_ASSETS: Final = Path(__file__).parent / "assets"
 _SCRIPTS: Final = ("dom.js", "charts.js", "figures.js", "map.js", "browse.js", "main.js")
 _CHUNK: Final = 500
 """Rows that are unpacked at once."""
@@ -47,9 +47,9 @@ def page(title: str, data: Mapping[str, Any], rows: Mapping[str, Rows]) -> str:
         blocks += [
             f'<script type="text/plain" id="{name}-{number}">{text}</script>' for number, (_, text) in enumerate(chunks)
         ]
-    style = (_PAGE / "report.css").read_text(encoding="utf-8")
-    script = "\n".join((_PAGE / name).read_text(encoding="utf-8") for name in _SCRIPTS)
-    return Template((_PAGE / "report.html").read_text(encoding="utf-8")).substitute(
+    style = (_ASSETS / "report.css").read_text(encoding="utf-8")
+    script = "\n".join((_ASSETS / name).read_text(encoding="utf-8") for name in _SCRIPTS)
+    return Template((_ASSETS / "report.html").read_text(encoding="utf-8")).substitute(
         title=html.escape(title),
         style=style,
         style_hash=_hash(style),

@@ -85,7 +85,7 @@ function fitted(plane, points) {
   const radius = points > 800 ? 3 : points > 200 ? 4 : 5.5;
   new ResizeObserver(([entry]) => {
     const unit = 1050 / entry.contentRect.width;
-    plane.style.setProperty("--r", `${radius * Math.max(unit, 0.7)}px`);
+    plane.style.setProperty("--r", `${radius * Math.max(0.75 * unit, 0.7)}px`);
     plane.style.setProperty("--label", `${12 * unit}px`);
     for (const label of plane.querySelectorAll("text"))
       label.setAttribute("visibility", unit > 1.8 ? "hidden" : "visible");

@@ -236,7 +236,7 @@ function rowCard(row) {
         row.duplicate_of,
         row.similarity ? `, similarity ${row.similarity.toFixed(2)}` : "",
       ),
-    row.thought && h("p", { class: "small soft", dir: "auto" }, row.thought),
+    row.thought && row.thought !== row.value && h("p", { class: "small soft", dir: "auto" }, row.thought),
   );
   return h("article", { class: "card row" }, left, sourceOf(row), provenance(row));
 }

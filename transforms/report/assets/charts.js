@@ -78,7 +78,9 @@ function histogram(title, series, edge, runs) {
   const marks = [0, Math.round(bars / 2), bars - 1].map((place) =>
     s(
       "text",
-      { x: 10 + place * step, y: height + 14, "text-anchor": "start" },
+      place === bars - 1
+        ? { x: width - 10, y: height + 14, "text-anchor": "end" }
+        : { x: 10 + place * step, y: height + 14, "text-anchor": "start" },
       edge(place) + (place === bars - 1 ? "+" : ""),
     ),
   );
