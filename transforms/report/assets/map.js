@@ -19,7 +19,7 @@ function mapSection(data, open) {
     {
       viewBox: `-25 -25 1050 ${TALL + 50}`,
       tabindex: 0,
-      role: "img",
+      role: "application",
       "aria-label": `Map of ${map.points.length} questions: arrow keys go from one to the next, Enter opens it below`,
     },
     circles,
