@@ -15,7 +15,7 @@ setup(
     # The rooms are plain top-level packages (docs/design.md says why), so the wheel must never reach a public index.
     classifiers=["Private :: Do Not Upload", "Programming Language :: Python :: 3"],
     packages=find_packages(include=["schemas", "prompts", "rewards", "transforms", "transforms.*", "pipelines"]),
-    package_data={"prompts": ["templates/*.txt", "exemplars/*.jsonl"]},
+    package_data={"prompts": ["templates/*.txt", "exemplars/*.jsonl"], "transforms.report": ["assets/*"]},
     install_requires=[
         "aiohttp>=3.10,<4",
         "apache-beam>=2.77,<2.78",
@@ -52,6 +52,7 @@ setup(
             "pytest-timeout>=2.3",
             "redis>=5.0.1,<8",
             "ruff>=0.8",
+            "selenium>=4.30,<5",  # opens reports in a browser
             "setuptools>=75",
             "types-PyYAML",
             "wheel>=0.45",

@@ -19,6 +19,7 @@ commands:
   estimate       what a run would ask of its models and cost, without asking any (webscale-rl estimate --help)
   inspect        a pair's whole life, from its document to where it ended (webscale-rl inspect --help)
   check-run      how a run went, and whether it stayed in its band (webscale-rl check-run --help)
+  report         figures and pairs of a run to look at, or of two beside each other (webscale-rl report --help)
   batch          sends what a run in batch mode waits for, and fetches the answers (webscale-rl batch --help)
   export         a run's pairs as a trainer reads them, with the reward (webscale-rl export --help)
   train-quality  a classifier out of a run's verdicts, that spares the next run calls (webscale-rl train-quality --help)
@@ -96,6 +97,12 @@ def _inspect(arguments: Sequence[str]) -> int:
     return inspect(parse_inspect(arguments))
 
 
+def _report(arguments: Sequence[str]) -> int:
+    from pipelines.report import parse_report, report
+
+    return report(parse_report(arguments))
+
+
 def _batch(arguments: Sequence[str]) -> int:
     from pipelines.batch import batch, parse_batch
 
@@ -138,6 +145,7 @@ _COMMANDS: Final[Mapping[str, tuple[Callable[[Sequence[str]], int], str]]] = {
     "estimate": (_estimate, "starts again"),
     "check-run": (_check, "starts again"),
     "inspect": (_inspect, "starts again"),
+    "report": (_report, "starts again"),
     "batch": (_batch, "goes on from there"),
     "export": (_export, "starts again, in another directory"),
     "train-quality": (_train_quality, "starts again"),

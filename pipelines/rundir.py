@@ -22,7 +22,7 @@ from transforms.catalog import CATALOG
 from transforms.files import delete, delete_tree, exists, list_files, read_json, write_text
 from transforms.llm.batch.journal import IN_USE as BATCH_IN_USE
 from transforms.lock import alive
-from transforms.output import MANIFEST, OWNER, SCRATCH, SUCCESS, is_output, unnamed_files
+from transforms.output import MANIFEST, OWNER, REPORT, SCRATCH, SUCCESS, is_output, unnamed_files
 from transforms.state import absolute
 from transforms.storage import StorageError
 
@@ -32,7 +32,7 @@ IN_USE: Final = "in_use.json"
 _SHARD: Final = re.compile(r"part-\d{5}-of-\d{5}\.parquet(\.[0-9a-f]{32}\.tmp)?")
 _NOT_OF_THE_RESULT: Final = {
     "output", "cache", "concurrency", "timeout_s", "limits", "limiter", "num_workers_hint", "max_error_share",
-    "llm_mode", "prices", "budget_usd",
+    "llm_mode", "prices", "budget_usd", "report",
 }  # fmt: skip
 _NOT_OF_THE_ANSWER: Final = {"api_base", "api_key_env"}
 
@@ -206,7 +206,7 @@ def take_run(output: str, run_id: str, job: str | None = None) -> None:
       job: the name of the job that goes on without this process; null where this process waits.
     """
     delete([f"{output}/{SUCCESS}"])  # first, so that a directory half cleared does not pass for complete
-    delete([f"{output}/{MANIFEST}"])
+    delete([f"{output}/{MANIFEST}", f"{output}/{REPORT}"])
     delete_tree(f"{output}/{SCRATCH}")
     for directory in DIRECTORIES:
         delete([path for path in list_files(f"{output}/{directory}/*") if _SHARD.fullmatch(posixpath.basename(path))])

@@ -126,7 +126,7 @@ def summary(output: str, manifest: dict[str, Any]) -> str:
         f"{rows:,} {'documents' if kind == 'documents' else 'pairs'} in {output}/{kind}, "
         f"{manifest['rows']['rejected']:,} rejected in {output}/rejected, "
         f"{manifest['rows']['errors']:,} errors in {output}/errors;\n"
-        f"counts and configuration in {output}/manifest.json. "
+        f"counts and configuration in {output}/manifest.json, {_where_to_look(output, manifest)}. "
         f"{calls:,} model calls, {hits:,} answers from the cache, {cost_words(manifest['cost'])},"
         f" {manifest['wall_seconds']:.1f} s."
     )
@@ -136,6 +136,12 @@ def summary(output: str, manifest: dict[str, Any]) -> str:
             f" {batches['answered']:,} answered; ${batches['cost_nano_usd'] / 1e9:,.2f}, invalid answers included."
         )
     return "\n\n".join(parts)
+
+
+def _where_to_look(output: str, manifest: dict[str, Any]) -> str:
+    if reason := manifest.get("report_failed"):
+        return f"but no report ({reason}): webscale-rl report {output} tries again"
+    return f"figures and pairs to look at in {output}/report.html"
 
 
 def cost_words(cost: dict[str, float | None]) -> str:

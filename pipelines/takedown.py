@@ -23,11 +23,11 @@ from pipelines.roots import run_directory, told
 from schemas.catalog import Catalog, Takedown
 from schemas.records import text_hashes
 from transforms.catalog import CACHE, RUNS, STATE, change_catalog, noted_in
-from transforms.files import delete_tree, exists, list_files, open_parquet, read_json, write_parquet, write_text
+from transforms.files import delete, delete_tree, exists, list_files, open_parquet, read_json, write_parquet, write_text
 from transforms.llm.batch.journal import BATCH, Journal
 from transforms.llm.cache import CacheError, open_segments
 from transforms.llm.cache.maintain import remove_answers
-from transforms.output import MANIFEST
+from transforms.output import MANIFEST, REPORT
 from transforms.read import forgotten_ids
 from transforms.state import GROUP_ROWS
 
@@ -186,6 +186,7 @@ def _sweep_run(output: str, gone: pa.Array) -> dict[str, int]:
     """Take rows out of a run's directories and note it in its manifest; returns the rows that each has now."""
     manifest: dict[str, Any] = read_json(f"{output}/{MANIFEST}")
     rows: dict[str, int] = dict(manifest["rows"])
+    delete([f"{output}/{REPORT}"])  # which shows texts; `webscale-rl report` makes it again, of what is left
     earlier = manifest.get("forgotten", {})
     before = {name: rows[name] + earlier.get(name, 0) for name in _DIRECTORIES}
     for name in _DIRECTORIES:

@@ -117,6 +117,24 @@ class ClosedBookSettings(_Settings):
     drop_all_correct: bool = False
 
 
+class EmbeddingSettings(_Settings):
+    """The embedding model of a report's map, by litellm's name; `api_key_env` names the variable that has its key."""
+
+    model: NonEmpty
+    api_base: NonEmpty | None = None
+    api_key_env: NonEmpty | None = None
+
+
+class ReportSettings(_Settings):
+    """How `report.html` is made.
+
+    Attributes:
+      embedding: places the questions on the map; null counts their words, and asks nobody.
+    """
+
+    embedding: EmbeddingSettings | None = None
+
+
 def _no_pattern(path: str) -> str:
     """Refuse a directory whose name would be taken for a pattern wherever files in it are looked for."""
     if strange := next((letter for letter in path if letter in "*?["), None):
@@ -185,6 +203,7 @@ class RunConfig(_Settings):
       prices: what models cost, by their names; litellm's list has the others.
       limiter: redis://HOST:PORT/DB (rediss:// for TLS), by which all workers share the rates of `limits`; null divides
         them by the number of workers.
+      report: how the report is made, which changes none of the run's rows.
       num_workers_hint: worker processes among which limits are divided; null takes what the runner's options say.
       until: the last stage to run; null runs the whole figure.
       sample: documents to draw, evenly and repeatably, from the input; null takes all.
@@ -212,6 +231,7 @@ class RunConfig(_Settings):
     limits: dict[NonEmpty, ModelLimits] = {}
     prices: dict[NonEmpty, ModelPrice] = {}
     limiter: NonEmpty | None = None
+    report: ReportSettings = ReportSettings()
     num_workers_hint: Annotated[int, Field(ge=1)] | None = None
     until: Until | None = None
     sample: Annotated[int, Field(ge=1)] | None = None

@@ -19,6 +19,7 @@ from transforms.ledger import WAITING
 from transforms.llm.usage import FIELDS, Field
 from transforms.lock import release
 from transforms.output import MANIFEST, OWNER, SCRATCH, SUCCESS, has_ended, unnamed_files
+from transforms.report import report_or_reason
 from transforms.state import State, confirm, lay_down
 
 STATE: Final = "state"
@@ -216,6 +217,8 @@ def _commit(_: None, facts: RunFacts, counts: Counts, shards: Iterable[tuple[str
         _give_up_lock(facts, content)
         return content
     content = manifest(facts, counts, written, time.time())
+    if (reason := report_or_reason(facts.output, content)) is not None:
+        content["report_failed"] = reason
     write_text(f"{facts.output}/{MANIFEST}", json.dumps(content, indent=2, ensure_ascii=False) + "\n")
     if content["complete"]:
         if facts.state is not None:

@@ -11,6 +11,7 @@ from transforms.files import exists, list_files, read_json
 
 MANIFEST: Final = "manifest.json"
 SUCCESS: Final = "_SUCCESS"
+REPORT: Final = "report.html"
 SCRATCH: Final = "scratch"
 """Directory for what a run needs until its end; each run has its own in it, by its id."""
 OWNER: Final = f"{SCRATCH}/owner.json"
@@ -63,7 +64,7 @@ def check_at_work(output: str, run_id: str) -> None:
 def unnamed_files(output: str, directories: Iterable[str]) -> list[str]:
     """Return what workers that died have left under temporary names, in some directories of an output and beside."""
     places = [f"{output}/{directory}/part-*.tmp" for directory in directories]
-    places += [f"{output}/{name}.*.tmp" for name in (MANIFEST, SUCCESS)]
+    places += [f"{output}/{name}.*.tmp" for name in (MANIFEST, REPORT, SUCCESS)]
     return [path for place in places for path in list_files(place) if is_temporary(path)]
 
 

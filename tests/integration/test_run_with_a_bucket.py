@@ -243,6 +243,7 @@ def test_a_run_of_which_all_is_in_a_bucket_is_the_local_run(
         "config.yaml",
         *(f"run/{directory}/{part}" for directory in ("qa", "rejected", "errors", "superseded")),
         "run/manifest.json",
+        "run/report.html",
         "run/_SUCCESS",
         *(f"state/{run}/{name}" for name in (f"documents/{part}", f"questions/{part}", "run.json", "_SUCCESS")),
     }

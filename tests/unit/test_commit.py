@@ -135,7 +135,7 @@ def test_nothing_is_left_of_workers_that_died(tmp_path: Path) -> None:
     goes = {f"documents/{TEMPORARY}", f"errors/{TEMPORARY}", "scratch/run/documents/a.parquet", "scratch/earlier/b"}
     goes.add("manifest.json.0123456789abcdef0123456789abcdef.tmp")
     _commit(None, at_work(tmp_path, *stays, *goes), counts(), SHARDS)
-    assert files_in(tmp_path) == {*stays, "manifest.json"}
+    assert files_in(tmp_path) == {*stays, "manifest.json", "report.html"}
 
 
 def test_the_last_step_again_clears_what_was_made_again_for_it(tmp_path: Path) -> None:
@@ -145,7 +145,7 @@ def test_the_last_step_again_clears_what_was_made_again_for_it(tmp_path: Path) -
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
     assert _commit(None, run, Counter(), []) == first | {"wall_seconds": first["wall_seconds"]}
-    assert files_in(tmp_path) == {"manifest.json", f"errors/{TEMPORARY}", "scratch/later/owner"}
+    assert files_in(tmp_path) == {"manifest.json", "report.html", f"errors/{TEMPORARY}", "scratch/later/owner"}
 
 
 def test_a_run_whose_directory_is_anothers_ends_without_a_trace(tmp_path: Path) -> None:

@@ -25,8 +25,8 @@ STAGES = {
 }  # fmt: skip
 SHARED = {
     "benchmarks", "catalog", "exports", "fasttext_model", "files", "language", "ledger", "llm", "lock", "minhash",
-    "near_duplicates", "output", "pair_rows", "pair_rules", "probe", "quality", "state", "storage", "swap", "text",
-    "unionfind", "versions",
+    "near_duplicates", "output", "pair_rows", "pair_rules", "probe", "quality", "report", "state", "storage", "swap",
+    "text", "unionfind", "versions",
 }  # fmt: skip
 
 

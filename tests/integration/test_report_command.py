@@ -1,0 +1,186 @@
+"""`webscale-rl report`, and the report that every run leaves."""
+
+from __future__ import annotations
+
+import json
+import re
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipelines.report import parse_report, report
+from tests.reports import small_run, write_run
+from tests.support import manifest_of, prose_corpus, webscale_rl
+from transforms import commit
+from transforms.report import page as page_module
+from transforms.report.page import Rows, page
+
+
+def data_of(path: Path) -> dict[str, Any]:
+    """Return the figures in a page."""
+    (text,) = re.findall(r'<script type="application/json" id="data">(.*?)</script>', path.read_text("utf-8"))
+    return json.loads(text)  # type: ignore[no-any-return]
+
+
+def test_a_run_leaves_its_report(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    corpus, output = prose_corpus(tmp_path, 60), tmp_path / "out"
+    assert webscale_rl("run", "--input", corpus, "--output", output) == 0
+    assert f"{output}/report.html" in capsys.readouterr().out
+    manifest = manifest_of(output)
+    assert "report_failed" not in manifest
+    data = data_of(output / "report.html")
+    (run,) = data["runs"]
+    assert run["stages"] == manifest["stages"] and run["usage"] == manifest["usage"]
+    assert data["rows"]["kept"]["total"] == data["rows"]["kept"]["shown"] == manifest["rows"]["qa"] > 0
+    assert data["excerpts"] == []
+    assert len(data["map"]["points"]) == run["distributions"]["pairs"] == manifest["rows"]["qa"]
+    assert webscale_rl("report", output) == 0
+    assert capsys.readouterr().out == f"{output}/report.html\n"
+    again = data_of(output / "report.html")
+    assert again["runs"] == data["runs"] and again["rows"] == data["rows"]
+
+
+@pytest.mark.parametrize("until", ["dedup", "generate"])
+def test_a_run_that_was_told_to_stop_has_one_too(tmp_path: Path, until: str) -> None:
+    output = tmp_path / "out"
+    assert webscale_rl("run", "--input", prose_corpus(tmp_path, 20), "--output", output, "--until", until) == 0
+    data = data_of(output / "report.html")
+    assert data["runs"][0]["until"] == until
+    assert (data["map"] is None) == (data["runs"][0]["distributions"] is None) == (until == "dedup")
+
+
+def test_a_run_that_keeps_nothing_has_one_too(tmp_path: Path) -> None:
+    output = tmp_path / "out"
+    assert webscale_rl("run", "--input", prose_corpus(tmp_path, 3), "--output", output, "--languages", "de") == 0
+    data = data_of(output / "report.html")
+    assert data["map"] is None and data["runs"][0]["distributions"]["pairs"] == 0
+    assert data["rows"] == {
+        "kept": {"total": 0, "shown": 0, "chunks": 0},
+        "rejected": {"total": 3, "shown": 3, "chunks": 1},
+    }
+
+
+def test_a_report_that_fails_loses_no_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(*_: Any) -> None:
+        raise MemoryError("no room\nfor sk-a-very-secret-key-1234567890")
+
+    monkeypatch.setattr("transforms.report.build.write_report", fail)
+    output = tmp_path / "out"
+    assert webscale_rl("run", "--input", prose_corpus(tmp_path, 3), "--output", output) == 0
+    assert (output / "_SUCCESS").exists() and not (output / "report.html").exists()
+    reason = manifest_of(output)["report_failed"]
+    assert reason.startswith("MemoryError: no room for") and "secret" not in reason
+    assert "but no report (MemoryError: no room for" in capsys.readouterr().out
+
+
+def test_a_new_run_removes_the_report_of_the_last(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    corpus, output = prose_corpus(tmp_path, 3), tmp_path / "out"
+    assert webscale_rl("run", "--input", corpus, "--output", output) == 0
+    monkeypatch.setattr(commit, "report_or_reason", lambda *_: "as told")
+    assert webscale_rl("run", "--input", corpus, "--output", output, "--overwrite") == 0
+    assert not (output / "report.html").exists()
+
+
+def test_the_embedding_model_changes_no_rows_and_may_be_absent(tmp_path: Path) -> None:
+    config, output = tmp_path / "c.yaml", tmp_path / "out"
+    config.write_text("report: {embedding: {model: openai/x, api_key_env: NO_SUCH}}\n")
+    corpus = prose_corpus(tmp_path, 40)
+    assert webscale_rl("run", "--input", corpus, "--output", output, "--config", config) == 0
+    data = data_of(output / "report.html")
+    assert data["map"]["method"].startswith("TF-IDF")
+    assert "NO_SUCH" in data["map"]["note"]
+
+
+def test_two_runs_stand_beside_each_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    small_run(tmp_path, "one", pairs=80)
+    small_run(tmp_path, "two", pairs=30, turned_away=0)
+    assert webscale_rl("report", "one", "two/") == 0
+    assert capsys.readouterr().out == "comparison.html\n"
+    data = data_of(tmp_path / "comparison.html")
+    assert [run["name"] for run in data["runs"]] == ["one", "two"]
+    assert [run["diversity"]["questions"] for run in data["runs"]] == [30, 30], "as many of each"
+    assert [run["distributions"]["pairs"] for run in data["runs"]] == [80, 30]
+    assert webscale_rl("report", "one", "one", "--output", "same.html") == 0
+    one, same = data_of(tmp_path / "same.html")["runs"]
+    assert one["diversity"]["nearest"] == same["diversity"]["nearest"]
+
+
+def test_a_run_of_a_root_has_a_report_which_forgetting_removes(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    corpus, root = prose_corpus(tmp_path, 6), tmp_path / "root"
+    assert webscale_rl("refresh", "--input", corpus, "--root", root) == 0
+    (run,) = (root / "runs").iterdir()
+    assert (run / "report.html").exists()
+    capsys.readouterr()
+    assert webscale_rl("report", root) == 0
+    assert capsys.readouterr().out == f"{run}/report.html\n"
+    pq.write_table(pa.table({"id": ["prose-0-6-1"]}), tmp_path / "gone.parquet")
+    assert webscale_rl("refresh", "--root", root, "--forget", tmp_path / "gone.parquet") == 0
+    assert not (run / "report.html").exists(), "it shows texts"
+
+
+@pytest.mark.parametrize(
+    ("prepare", "says"),
+    [
+        (lambda run: (run / "manifest.json").unlink(), "is .*/run a run's --output?"),
+        (lambda run: (run / "manifest.json").write_text("{}"), "lacks config, stages, usage, cost, rows"),
+        (lambda run: next((run / "qa").iterdir()).write_bytes(b"PAR1 no more"), "check that the shards are whole"),
+    ],
+)
+def test_what_cannot_be_shown_is_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], prepare: Any, says: str
+) -> None:
+    output, _ = small_run(tmp_path, pairs=3, turned_away=0)
+    prepare(output)
+    assert webscale_rl("report", output) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert re.search(says, line)
+
+
+def test_where_nothing_can_be_written_another_place_can_be_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    output, _ = small_run(tmp_path, pairs=3, turned_away=0)
+    (output / "report.html").mkdir()
+    (output / "report.html" / "in the way").touch()
+    assert webscale_rl("report", output) == 2
+    assert "name a place to write to with --output" in capsys.readouterr().err
+    assert webscale_rl("report", output, "--output", tmp_path / "elsewhere.html") == 0
+    assert (tmp_path / "elsewhere.html").exists()
+
+
+def test_three_runs_are_too_many(capsys: pytest.CaptureFixture[str]) -> None:
+    assert webscale_rl("report", "a", "b", "c") == 2
+    assert "3 directories were given; name one run, or two to compare" in capsys.readouterr().err
+
+
+def test_rows_beyond_the_size_of_a_page_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(page_module, "_CHUNK", 10)
+    rows = [{"question": sha256(str(i).encode()).hexdigest()} for i in range(100)]
+    monkeypatch.setattr(page_module, "MAX_BYTES", 2000)
+    text = page("t", {"runs": []}, {"kept": Rows(500, rows)})
+    (shown,) = re.findall(r'"kept":\{"total":500,"shown":(\d+)', text)
+    assert 0 < int(shown) < 100 and int(shown) % 10 == 0
+    assert sum(map(len, re.findall(r'id="kept-\d+">([^<]*)', text))) <= 2000
+
+
+def test_a_page_holds_no_text_as_markup(tmp_path: Path) -> None:
+    evil = "</script><script>alert(1)</script><!--"
+    output = tmp_path / "run"
+    write_run(output, [], started=evil)
+    report(parse_report([str(output)]))
+    text = (output / "report.html").read_text(encoding="utf-8")
+    assert "alert(1)</script>" not in text and "\\u003c/script>\\u003cscript>alert(1)" in text
+    assert "&lt;b&gt;" in page("<b>", {"runs": []}, {})
+    assert not re.search(r"https?://(?!www\.w3\.org/2000/svg)", text), "nothing is fetched"
