@@ -30,6 +30,7 @@ def test_each_call_is_measured_and_only_what_came_has_tokens() -> None:
     assert meter.counts == {
         ("judge", "usage", "m", "requests"): 1,
         ("judge", "usage", "m", "calls"): 2,
+        ("judge", "usage", "m", "latency_ms"): 250,
         ("judge", "usage", "m", "answers"): 1,
         ("judge", "usage", "m", "prompt_chars"): len("Judge."),
         ("judge", "usage", "m", "prompt_tokens"): 100,

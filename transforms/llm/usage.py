@@ -16,6 +16,7 @@ from transforms.llm.requests import Completion, Kind, Request
 Field = Literal[
     "requests",
     "calls",
+    "latency_ms",
     "cache_hits",
     "prompt_tokens",
     "completion_tokens",
@@ -32,6 +33,7 @@ FIELDS: Final[tuple[Field, ...]] = get_args(Field)
 
 requests: questions asked by a stage, however they ended.
 calls: attempts that reached for an engine, retries included.
+latency_ms: milliseconds that the calls took, added up; calls in flight side by side count each.
 cache_hits: requests without a call of their own: replayed, or answered together with an identical one in flight.
 prompt_tokens, completion_tokens: as the provider counts them; answers paid for and then discarded count too.
 cached_tokens: the part of prompt_tokens that the provider read from its own prompt cache.
@@ -113,7 +115,9 @@ class Meter:
             with CALLS.held():
                 yield
         finally:
-            self._samples.append(("call_ms", round((self._clock() - started) * 1000)))
+            took = round((self._clock() - started) * 1000)
+            self._add("latency_ms", took)
+            self._samples.append(("call_ms", took))
 
     def cache_hit(self) -> None:
         """Count an answer that took no call."""

@@ -239,14 +239,24 @@ function contaminationCard(runs) {
 }
 
 const SPENT = [
-  ["Requests", "requests", count],
-  ["Calls", "calls", count],
-  ["From cache", "cache_hits", count],
-  ["Prompt tokens", "prompt_tokens", count],
-  ["Answer tokens", "completion_tokens", count],
-  ["Paid", "cost_usd", dollars],
-  ["Paid before", "replayed_cost_usd", dollars],
+  ["Requests", (row) => count(row.requests)],
+  ["Calls", (row) => count(row.calls)],
+  ["Seconds a call", (row) => (row.calls ? (row.latency_ms / row.calls / 1000).toFixed(2) : "–")],
+  ["From cache", (row) => count(row.cache_hits)],
+  ["Prompt tokens", (row) => count(row.prompt_tokens)],
+  ["Answer tokens", (row) => count(row.completion_tokens)],
+  ["Paid", (row) => dollars(row.cost_usd)],
+  ["Paid before", (row) => dollars(row.replayed_cost_usd)],
 ];
+
+const ADDED_UP = [
+  "requests", "calls", "latency_ms", "cache_hits", "prompt_tokens", "completion_tokens", "cost_usd", "replayed_cost_usd",
+];
+
+// The usage of all stages and models in one row.
+function total(usage) {
+  return Object.fromEntries(ADDED_UP.map((name) => [name, usage.reduce((sum, row) => sum + row[name], 0)]));
+}
 
 function costSection(runs) {
   const usage = runs.flatMap((run) => run.usage.map((row) => [run, row]));
@@ -257,7 +267,7 @@ function costSection(runs) {
       {},
       h("th", { scope: "row" }, row.stage, runs.length > 1 ? h("div", { class: "soft small" }, run.name) : null),
       h("td", {}, row.model),
-      SPENT.map(([, name, words]) => h("td", { class: "number" }, words(row[name]))),
+      SPENT.map(([, words]) => h("td", { class: "number" }, words(row))),
       h(
         "td",
         {},
@@ -270,14 +280,12 @@ function costSection(runs) {
       "tr",
       {},
       h("th", { scope: "row", colspan: 2 }, runs.length > 1 ? `All of ${run.name}` : "All"),
-      SPENT.map(([, name, words]) =>
-        h("td", { class: "number" }, words(run.usage.reduce((sum, row) => sum + row[name], 0))),
-      ),
+      SPENT.map(([, words]) => h("td", { class: "number" }, words(total(run.usage)))),
       h("td", {}, ""),
     ),
   );
   const head = ["Stage", "Model", ...SPENT.map(([name]) => name), "Failed calls"].map((name, i) =>
-    h("th", { scope: "col", class: i > 1 && i < 9 ? "number" : "" }, name),
+    h("th", { scope: "col", class: i > 1 && i < 10 ? "number" : "" }, name),
   );
   const table = h(
     "table",
