@@ -82,7 +82,8 @@ def manifest_of_run(pairs: int, turned_away: int) -> dict[str, Any]:
     questions = StageCounts("questions", "pair", pairs, pairs, 0, 0, 0, {}, {})
     usage = {
         "stage": "screen", "model": "a-model", "requests": 9, "calls": 10, "latency_ms": 4200, "cache_hits": 1,
-        "prompt_tokens": 1000, "completion_tokens": 100, "cost_usd": 0.5, "replayed_cost_usd": 0.0, "failed_calls": {"timeout": 1},
+        "prompt_tokens": 1000, "completion_tokens": 100, "cost_usd": 0.5, "replayed_cost_usd": 0.0,
+        "failed_calls": {"timeout": 1},
     }  # fmt: skip
     return {
         "run_id": "20260101T000000Z-0a1b2c3d",
