@@ -87,13 +87,10 @@ def guarded(case: Case, tier: str) -> Ruling | None:
         if last != text and not says(last):
             return Ruling(False, "several_answers")
         text = last
+    told = said.words if text is said.text else words(text)
     if _changed(case):
         return Ruling(False, "number")
-    if (
-        contradicts(text, said.words, says, case.references, asked)
-        or _weighs(case, text)
-        or _dates_besides(references, said)
-    ):
+    if contradicts(text, told, says, case.references, asked) or _weighs(case, text) or _dates_besides(references, said):
         return Ruling(False, "several_answers")
     return Ruling(True, tier if found == "words" else found)
 
