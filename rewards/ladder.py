@@ -138,8 +138,10 @@ def _same(text: str, answer_type: str) -> str:
     plain = " ".join(fold(text).split())
     if answer_type == "expression":
         return plain
-    if answer_type in ("number", "boolean", "choice") or not plain.isascii() or _SIGN.search(plain):
-        return plain.casefold().strip(" .!" if answer_type == "number" else " .")
+    if answer_type == "number":
+        return plain.strip(" .")
+    if answer_type in ("boolean", "choice") or not plain.isascii() or _SIGN.search(plain):
+        return plain.casefold().strip(" .")
     return " ".join(words_of(plain)) or plain
 
 

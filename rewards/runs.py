@@ -27,8 +27,6 @@ _BETWEEN: Final = re.compile(
 _KEPT: Final = frozenset(
     "\u2018\u2019\u02bc\u201c\u201d\u201e\u00ab\u00bb\u2032\u2033\u00b0\u00d7\u2212\u00b1\u2122\u00ae\u00a9"
 )
-    "\u2018\u2019\u02bc\u201c\u201d\u201e\u00ab\u00bb\u2032\u2033\u00b0\u00d7\u2212\u00b1\u2122\u00ae\u00a9"
-)
 
 
 class _Separators(dict[int, str]):

@@ -93,3 +93,90 @@ def test_more_than_the_answer_or_one_of_its_parts_scores_0(truth: str, response:
 )  # fmt: skip
 def test_an_answer_that_is_described_is_no_list(question: str, truth: str, kind: str, response: str) -> None:
     assert score(question, truth, response, kind).score == 1
+
+
+@pytest.mark.parametrize(
+    "response",
+    [
+        "minus 12", "negative twelve", "\u221a12", "\\sqrt{12}", "12\u00b2", "12 squared", "12 cubed",
+        "the square of 12", "half of 12", "twice 12", "log 12", "12!", "It is 12!", "12 dozen", "12k", "12 thousandths", "1/12", "12%",
+        "at least 12", "more than 12", "less than 12", "over 12", "up to 12", "12 or more", "\u226512", "> 12", "<12",
+        "!= 12", "\u226012", "12+", "everything but 12",
+    ],
+)  # fmt: skip
+def test_a_number_that_is_bounded_or_reckoned_with_is_another(response: str) -> None:
+    assert score(*DOZEN[:2], response, "number").score == 0
+
+
+@pytest.mark.parametrize(
+    ("truth", "response", "expected"),
+    [
+        ("at least 12", "at least 12", 1),
+        ("at least 12", "12", 1),
+        ("12", "12 eggs!", 1),
+        ("12", "about 12", 1),
+        ("12", "=> 12", 1),
+        ("12", "<b>12</b>", 1),
+        ("12", "The total is 5+7=12", 1),
+        ("12", "5+7=12, 6+7=13", 0),
+        ("12", "Let me see. 3+9 = 12. #### 12", 1),
+        ("12", "12 is what I had. #### 13", 0),
+        ("12", "#### 13 but it is 12", 0),
+        ("12 km", "\\boxed{12\\text{ km}}", 1),
+        ("12 km", "$12\\,\\text{km}$", 1),
+        ("12 km", "12\\ \\mathrm{km}", 1),
+        ("12 km", "\\boxed{12\\text{ m}}", 0),
+        ("0.5", "\\boxed{\\frac{1}{2}}", 1),
+        ("0.5", "\\boxed{\\dfrac12}", 1),
+        ("0.5", "\\boxed{\\frac{1}{3}}", 0),
+        ("1000", "\\boxed{1\\,000}", 1),
+        ("1000", "1 000", 1),
+        ("1000", "1 000 2", 0),
+        ("$5", "A$5", 0),
+        ("5 MB", "5 Mb", 0),
+        ("5 MB", "5 mb", 1),
+        ("5 mg", "5 Mg", 0),
+        ("5 m", "5 M", 0),
+        ("5 km", "5 KM", 1),
+    ],
+)
+def test_a_number_as_policies_write_it(truth: str, response: str, expected: float) -> None:
+    assert score("What is it?", truth, response, "number").score == expected
+
+
+@pytest.mark.parametrize(
+    ("response", "expected"),
+    [
+        ("\\boxed{\\text{C}}", 1),
+        ("\\boxed{\\textbf{C}}", 1),
+        ("\\boxed{\\text{(C)}}", 1),
+        ("$\\boxed{\\text{C}}$", 1),
+        ("\\boxed{\\text{B}}", 0),
+        ("A is wrong, so C.", 1),
+        ("C is wrong, so A.", 0),
+        ("A is wrong, so B or C.", 0),
+        ("Not A, C", 0),
+    ],
+)
+def test_a_letter_as_policies_write_it(response: str, expected: float) -> None:
+    question = "Which gas is heaviest? A) helium B) neon C) xenon D) argon"
+    assert score(question, "C", response, "choice").score == expected
+
+
+@pytest.mark.parametrize(
+    ("truth", "response", "expected"),
+    [
+        ("6 May 1907", "6/5/1907", 1),
+        ("6 May 1907", "5/6/1907", 1),
+        ("6 May 1907", "6.5.1907", 1),
+        ("5 June 1907", "6.5.1907", 0),
+        ("6 May 1907", "6/6/1907", 0),
+        ("6 January 1907", "06/01/1907", 1),
+        ("13 May 1907", "13/05/1907", 1),
+        ("March 2020", "03/2020", 1),
+        ("March 2020", "04/2020", 0),
+        ("6/5/1907", "June 5, 1907", 1),
+    ],
+)
+def test_a_date_in_numbers_is_read_both_ways(truth: str, response: str, expected: float) -> None:
+    assert score("When was it?", truth, response, "date").score == expected
