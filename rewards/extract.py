@@ -62,7 +62,7 @@ def extract(response: str) -> Extracted:
             continue
         marked = [answer for answer in map(bare, read(text)) if answer]
         if marked and sign == "</":
-            marked = [*filter(None, map(bare, _labelled(_CLOSED.split(text)[-1]))), *marked]
+            marked = [*filter(None, map(bare, _labelled(_CLOSED.split(text)[-1].strip()))), *marked]
         if marked:
             return Extracted(marked[-1], tuple(marked[:-1]))
     text = text.strip()

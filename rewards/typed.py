@@ -10,6 +10,7 @@ from typing import Final, NamedTuple
 from rewards.bounds import bounds, differ_in_case, is_another
 from rewards.dates import only_dates
 from rewards.guards import affirmed, denies, may_deny, may_take_back, not_taken_back
+from rewards.kin import WATCHED, without_kin
 from rewards.mending import glued, mended
 from rewards.options import has, options
 from rewards.phrases import Reference, Text, find, may_hide, prepare_all, text_of
@@ -89,6 +90,10 @@ def guarded(case: Case, tier: str) -> Ruling | None:
             return Ruling(False, "several_answers")
         text = last
     told = said.words if text is said.text else words(text)
+    if not WATCHED.isdisjoint(told) or "/" in text:
+        rest = without_kin(text, told, references, asked)
+        if rest != text and not says(rest):
+            return Ruling(False, tier)
     if _changed(case):
         return Ruling(False, "number")
     if contradicts(text, told, says, case.references, asked) or _weighs(case, text) or _dates_besides(references, said):

@@ -99,9 +99,9 @@ def test_an_answer_that_is_described_is_no_list(question: str, truth: str, kind:
     "response",
     [
         "minus 12", "negative twelve", "\u221a12", "\\sqrt{12}", "12\u00b2", "12 squared", "12 cubed",
-        "the square of 12", "half of 12", "twice 12", "log 12", "12!", "It is 12!", "12 dozen", "12k", "12 thousandths", "1/12", "12%",
-        "at least 12", "more than 12", "less than 12", "over 12", "up to 12", "12 or more", "\u226512", "> 12", "<12",
-        "!= 12", "\u226012", "12+", "everything but 12",
+        "the square of 12", "half of 12", "twice 12", "log 12", "12!", "It is 12!", "12 dozen", "12k", "1/12",
+        "12%", "at least 12", "more than 12", "less than 12", "over 12", "up to 12", "12 or more", "\u226512", "> 12",
+        "<12", "12 thousandths", "!= 12", "\u226012", "12+", "everything but 12",
     ],
 )  # fmt: skip
 def test_a_number_that_is_bounded_or_reckoned_with_is_another(response: str) -> None:
@@ -180,3 +180,95 @@ def test_a_letter_as_policies_write_it(response: str, expected: float) -> None:
 )
 def test_a_date_in_numbers_is_read_both_ways(truth: str, response: str, expected: float) -> None:
     assert score("When was it?", truth, response, "date").score == expected
+
+
+@pytest.mark.parametrize(
+    ("pair", "response"),
+    [
+        *(
+            (SCIENTIST, response)
+            for response in (
+                "Marie Curie did not discover it", "Marie Curie did not.", "Marie Curie is the wrong answer",
+                "anyone but Marie Curie", "everyone but Marie Curie", "It would be a mistake to say Marie Curie.",
+            )
+        ),
+        *(
+            (CAPITAL, response)
+            for response in (
+                "Paris is not the capital", "the wrong answer Paris", "no, Paris", "No: Paris", "\u00acParis", "!Paris",
+                "Paris \u274c", "\u274c Paris", "Paris \u2716\ufe0f", "Paris... NOT",
+            )
+        ),
+        *(
+            (DOZEN, response)
+            for response in (
+                "ain't 12", "it aint 12", "it isnt 12", "12 cannot be right", "12 ... NOT", "12 \u274c", "no, 12",
+            )
+        ),
+        *(
+            (PROCESS, f"{before}photosynthesis")
+            for before in (
+                "lack of ", "the absence of ", "inhibition of ", "the opposite of ", "anti-", "everything but ",
+            )
+        ),
+    ],
+)  # fmt: skip
+def test_an_answer_that_is_denied_in_other_words_scores_0(pair: tuple[str, str, str], response: str) -> None:
+    assert score(*pair[:2], response, pair[2]).score == 0
+
+
+@pytest.mark.parametrize(
+    ("question", "truth", "response"),
+    [
+        ("Why did the fire go out?", "lack of oxygen", "the lack of oxygen"),
+        ("Who sings that aint no way to go?", "Brooks & Dunn", '"Ain\'t No Way to Go" is sung by Brooks & Dunn.'),
+        ("How do plants make sugar?", "photosynthesis", "photosynthesis, not respiration"),
+        ("When did they win the cup?", "2018", "They did not win the cup until 2018."),
+        ("Who speaks with clicks?", "!Kung", "!Kung"),
+        ("What is it treated with?", "anti-inflammatory drugs", "anti-inflammatory drugs"),
+    ],
+)
+def test_a_denial_that_is_a_part_of_the_answer_is_none(question: str, truth: str, response: str) -> None:
+    assert score(question, truth, response, "phrase").score == 1
+
+
+@pytest.mark.parametrize(
+    ("pair", "response"),
+    [
+        *(
+            (YEAR, response)
+            for response in (
+                "before 1907", "after 1907", "until 1907", "shortly after 1907", "10 years before 1907",
+                "It was opened before the year 1907.", "1907 BC", "1907 B.C.", "1907s", "1907/08",
+            )
+        ),
+        *(
+            (SCIENTIST, response)
+            for response in (
+                "Marie Curie's husband", "The husband of Marie Curie", "Pierre, the husband of Marie Curie",
+                "Marie Curie's elder sister", "Marie Curie Institute", "the Marie Curie Foundation",
+            )
+        ),
+        (CAPITAL, "<answer>Paris</answer> Answer: Rome"),
+    ],
+)  # fmt: skip
+def test_what_has_the_answer_in_it_is_another_thing(pair: tuple[str, str, str], response: str) -> None:
+    assert score(*pair[:2], response, pair[2]).score == 0
+
+
+@pytest.mark.parametrize(
+    ("question", "truth", "kind", "response"),
+    [
+        ("When was it opened?", "before 1907", "date", "before 1907"),
+        ("When did the war end?", "1907", "date", "It lasted until 1907."),
+        ("When was it opened?", "1907", "date", "1907, after 10 years of work"),
+        ("In which decade?", "1990s", "date", "1993"),
+        ("Who discovered polonium?", "Marie Curie", "name", "Marie Curie, the wife of Pierre Curie"),
+        ("Whose husband was Pierre?", "Marie Curie", "name", "He was Marie Curie's husband."),
+        ("Which university is in Baltimore?", "Johns Hopkins", "name", "Johns Hopkins University"),
+        ("What is the capital of France?", "Paris", "name", "<answer>Paris</answer> Answer: Paris"),
+        ("When was it signed?", "13 May 1907", "date", "13/05/1907"),
+    ],
+)
+def test_what_is_said_beside_the_answer_does_no_harm(question: str, truth: str, kind: str, response: str) -> None:
+    assert score(question, truth, response, kind).score == 1
