@@ -166,7 +166,7 @@ def _denied(pattern: re.Pattern[str], clause: str, asked: Sequence[str]) -> re.M
 
 def _repeats(denial: Sequence[str], asked: Sequence[str]) -> bool:
     """Return whether a denial has a word of the question next, or goes on with the same two: "not in this lifetime"."""
-    telling = [word for word in denial if word not in _DENYING and word not in FUNCTION_WORDS and word not in _DO]
+    telling = [word for word in denial if word not in DENYING and word not in FUNCTION_WORDS and word not in _DO]
     return telling[:1] != [] and (telling[0] in asked or f" {' '.join(denial[:3])} " in f" {' '.join(asked)} ")
 
 
@@ -175,18 +175,18 @@ _DO: Final = frozenset("do doe did t ain".split())
 
 def may_deny(known: Iterable[str]) -> bool:
     """Return whether the words of a text have one that `affirmed` looks for."""
-    return not _DENYING.isdisjoint(known)
+    return not DENYING.isdisjoint(known)
 
 
-_DENYING: Final = _NEGATIONS | frozenset("t than instead rather other but opposed excluding".split())
+DENYING: Final = _NEGATIONS | frozenset("t than instead rather other but opposed excluding".split())
 
 
 def may_take_back(known: Iterable[str]) -> bool:
     """Return whether the words of a text have one that `not_taken_back` looks for."""
-    return not _RETRACTING.isdisjoint(known)
+    return not RETRACTING.isdisjoint(known)
 
 
-_RETRACTING: Final = frozenset("no wait actually sorry correction thought scratch hmm rather mean".split())
+RETRACTING: Final = frozenset("no wait actually sorry correction thought scratch hmm rather mean".split())
 
 
 def denies(text: str) -> bool:

@@ -13,9 +13,11 @@ from rewards.names import TITLES
 from rewards.stems import stem
 from rewards.text import FUNCTION_WORDS, stems_of
 
-_ODD: Final = re.compile(
-    r"[^\w\n .,;:?'\"()/&|+\u2018\u2019\u201c\u201d\u20ac\u00a3\u00b0-]|_|\) ?\(|\" \"|(?<=\w\w)\+(?=\w)|::"
-)
+# One set of characters each, so that the engine skips to it.
+_ODD: Final = re.compile(r"[\x00-\x09\x0b-\x1f#$%*<=>@\[\\\]^_`~]")
+_ODD_OR_ALIEN: Final = re.compile(r"[^\w\n .,;:!?'\"()/&|+{}\u2018\u2019\u201c\u201d\u20ac\u00a3\u00b0-]")
+_GLUED: Final = re.compile(r"!\w")
+_PAIRED: Final = (")(", ") (", '" "', "::", "+", "_")
 _SIGNS: Final = r"[=*`^#@$%<>\[\]_:!\x00-\x08~\\]"
 _BETWEEN: Final = re.compile(
     r"</?[A-Za-z]{1,6} ?/?>|\) ?\(|\] ?\[|\" \"|` `"
@@ -53,10 +55,19 @@ _SEPARATORS: Final = _Separators(
 
 def with_commas(text: str, references: tuple[str, ...]) -> str:
     """Return a text with commas for the signs between the items of a list, unless a reference has such signs itself."""
-    if not _ODD.search(text):
+    if not _has_signs(text):
         return text
-    text = text.translate(_SEPARATORS)
+    if not text.isascii():
+        text = text.translate(_SEPARATORS)
+        if not _has_signs(text):
+            return text
     return text if _have_signs(references) else _BETWEEN.sub(", ", text)
+
+
+def _has_signs(text: str) -> bool:
+    if (_ODD if text.isascii() else _ODD_OR_ALIEN).search(text):
+        return True
+    return ("!" in text and _GLUED.search(text) is not None) or any(pair in text for pair in _PAIRED)
 
 
 @functools.lru_cache(maxsize=16384)
@@ -67,7 +78,7 @@ def _have_signs(references: tuple[str, ...]) -> bool:
 _STRANGERS: Final = 3  # words of neither the question nor the reference that no answer has beside it
 _STRANGERS_OF_A_SENTENCE: Final = 8  # of a sentence, whose verb shows
 _NO_STRANGERS: Final = TITLES.union(MONTHS, ("percent", "yes", "no"))
-_MANY: Final = 40  # words among which one of grammar makes no sentence yet
+_MANY: Final = 100  # words among which one of grammar makes no sentence yet
 _RARELY: Final = 20  # words for each word of grammar in these, at least
 
 

@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 
 from rewards.bounds import bounds, differ_in_case, is_another
 from rewards.dates import only_dates
-from rewards.guards import affirmed, denies, may_deny, may_take_back, not_taken_back
+from rewards.guards import DENYING, RETRACTING, affirmed, denies, may_deny, may_take_back, not_taken_back
 from rewards.kin import WATCHED, without_kin
 from rewards.mending import glued, mended
 from rewards.options import has, options
@@ -77,28 +77,46 @@ def guarded(case: Case, tier: str) -> Ruling | None:
     def says(text: str) -> bool:
         return find(references, Text(text), asked) is not None
 
+    text, told = said.text, said.words
+    if not _WATCHED.isdisjoint(told) or "/" in text:
+        text, ruling = _held(case, said, references, asked, says, tier)
+        if ruling is not None:
+            return ruling
+        told = told if text is said.text else words(text)
+    if _changed(case):
+        return Ruling(False, "number")
+    if contradicts(text, told, says, case.references, asked) or _weighs(case, text) or _dates_besides(references, said):
+        return Ruling(False, "several_answers")
+    return Ruling(True, tier if found == "words" else found)
+
+
+_WATCHED: Final = DENYING | RETRACTING | WATCHED
+"""The words without one of which nothing is denied, taken back or named after something else."""
+
+
+def _held(
+    case: Case,
+    said: Text,
+    references: Sequence[Reference],
+    asked: Collection[str],
+    says: Callable[[str], bool],
+    tier: str,
+) -> tuple[str, Ruling | None]:
+    """Return what a response holds to, without what it denies or takes back, and the ruling where nothing is left."""
     text = said.text
     if may_deny(said.words):
         affirms = affirmed(text, case.question, commas=not any("," in reference for reference in case.references))
         if affirms == text or says(affirms) or glued(case.references, affirms, asked):
             text = affirms
         elif not find(prepare_all(tuple(filter(denies, case.references))), said, asked):
-            return Ruling(False, "negated")
+            return text, Ruling(False, "negated")
     if may_take_back(said.words):
         last = not_taken_back(text)
         if last != text and not says(last):
-            return Ruling(False, "several_answers")
+            return text, Ruling(False, "several_answers")
         text = last
-    told = said.words if text is said.text else words(text)
-    if not WATCHED.isdisjoint(told) or "/" in text:
-        rest = without_kin(text, told, references, asked)
-        if rest != text and not says(rest):
-            return Ruling(False, tier)
-    if _changed(case):
-        return Ruling(False, "number")
-    if contradicts(text, told, says, case.references, asked) or _weighs(case, text) or _dates_besides(references, said):
-        return Ruling(False, "several_answers")
-    return Ruling(True, tier if found == "words" else found)
+    rest = without_kin(text, said.words, references, asked)
+    return text, None if rest == text or says(rest) else Ruling(False, tier)
 
 
 _NEGATIVE: Final = re.compile(
