@@ -132,12 +132,13 @@ def _denies_what_is_asked(match: re.Match[str], clause: str, question: str) -> b
 
 
 _DID_NOT: Final = re.compile(r"\S\s(?:is|was|are|were|do|does|did|has|had)(?:n['\u2019]t| not| never)$", re.IGNORECASE)
-_CROSSES: Final = frozenset("\u00ac\u274c\u274e\u2717\u2718\u2716\U0001f6ab\U0001f44e")
+_CROSSES: Final = frozenset("\u00ac\u274c\u274e\u2717\u2718\u2716\U0001f6ab\U0001f44e").union(("\u2716\ufe0f",))
+_BEFORE: Final = _CROSSES | {"!"}
 
 
 def is_crossed_out(text: str) -> bool:
     """Return whether a text begins or ends with a sign that denies it: a cross, a logician's not."""
-    return text[:1] == "!" or text[:1] in _CROSSES or text.rstrip("\ufe0f")[-1:] in _CROSSES
+    return text[:1] in _BEFORE or text[-1:] in _CROSSES or text[-2:] in _CROSSES
 
 
 @functools.lru_cache(maxsize=16384)

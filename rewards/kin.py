@@ -16,12 +16,13 @@ _BODIES: Final = "institute university foundation museum prize award hospital ai
 _SHIFTS: Final = "before after until till prior preceding".split()
 _ERAS: Final = ("bc", "s")
 
+_RELATED: Final = "|".join(_RELATIONS)
 _NAME: Final = r"[A-Z][\w.'-]*(?: (?:(?:de|van|von|of|the) )?[A-Z][\w.-]*){0,4}"
 _RELATION: Final = re.compile(
-    rf"\b(?i:{'|'.join(_RELATIONS)}) of (?:the )?{_NAME}"
-    rf"|[A-Z][\w.-]*(?: [A-Z][\w.-]*){{0,4}}(?:['\u2019]s|(?<=s)['\u2019]) (?:\w+ ){{0,2}}(?i:{'|'.join(_RELATIONS)})\b"
+    rf"\b(?i:{_RELATED}) of (?:the )?{_NAME}"
+    rf"|(?<![\w.])[A-Z][\w.-]*(?: [A-Z][\w.-]*){{0,4}}(?:['\u2019]s|(?<=s)['\u2019]) (?:\w+ ){{0,2}}(?i:{_RELATED})\b"
 )
-_BODY: Final = re.compile(rf"[A-Z][\w.-]*(?: [A-Z][\w.-]*){{0,4}} (?i:{'|'.join(_BODIES)})\b")
+_BODY: Final = re.compile(rf"(?<![\w.])[A-Z][\w.-]*(?: [A-Z][\w.-]*){{0,4}} (?i:{'|'.join(_BODIES)})\b")
 _SHIFT: Final = re.compile(
     r"\b(?:before|after|until|till|prior to|preceding)(?: (?:the|year|of|in|about|around|early|late|mid))*"
     r"(?: (?:january|february|march|april|may|june|july|august|september|october|november|december"
@@ -43,6 +44,8 @@ def without_kin(text: str, said: Collection[str], references: Sequence[Reference
 
     Nothing is left out of a text whose question or reference has such a word itself.
     """
+    if WATCHED.isdisjoint(said) and "/" not in text:
+        return text
     words = frozenset(said)
     known = frozenset(asked).union(*(reference.words for reference in references))
     if any(reference.dates for reference in references):

@@ -17,7 +17,6 @@ from rewards.text import FUNCTION_WORDS, stems_of
 _ODD: Final = re.compile(r"[\x00-\x09\x0b-\x1f#$%*<=>@\[\\\]^_`~]")
 _ODD_OR_ALIEN: Final = re.compile(r"[^\w\n .,;:!?'\"()/&|+{}\u2018\u2019\u201c\u201d\u20ac\u00a3\u00b0-]")
 _GLUED: Final = re.compile(r"!\w")
-_PAIRED: Final = (")(", ") (", '" "', "::", "+", "_")
 _SIGNS: Final = r"[=*`^#@$%<>\[\]_:!\x00-\x08~\\]"
 _BETWEEN: Final = re.compile(
     r"</?[A-Za-z]{1,6} ?/?>|\) ?\(|\] ?\[|\" \"|` `"
@@ -67,7 +66,9 @@ def with_commas(text: str, references: tuple[str, ...]) -> str:
 def _has_signs(text: str) -> bool:
     if (_ODD if text.isascii() else _ODD_OR_ALIEN).search(text):
         return True
-    return ("!" in text and _GLUED.search(text) is not None) or any(pair in text for pair in _PAIRED)
+    if "!" in text and _GLUED.search(text):
+        return True
+    return ")(" in text or ") (" in text or '" "' in text or "::" in text or "+" in text
 
 
 @functools.lru_cache(maxsize=16384)
