@@ -254,7 +254,7 @@ def number(case: Case) -> Ruling | None:
     return Ruling(True, "number")
 
 
-_SUM: Final = re.compile(r"(?<![\d\s.,()])[\d\s.,()$]+(?:[-+*/x\u00f7]\s{0,4}\d[\d\s.,()$]*)+=(?=\s{0,4}[-$]?\d)")
+_SUM: Final = re.compile(r"(?<![\d\s.,()$])[\d\s.,()$]+(?:[-+*/x\u00f7]\s{0,4}\d[\d\s.,()$]*)+=(?=\s{0,4}[-$]?\d)")
 """What a number is the result of: "5 + 7 = 12"."""
 
 _ONE: Final = re.compile(
