@@ -106,9 +106,15 @@ _LETTER: Final = re.compile(
 )
 
 
+_SO: Final = re.compile(r"(?:so|thus|hence|therefore|then)\b[\s,:]*(?:(?:it is|it's|the answer is)\s)?", re.IGNORECASE)
+
+
 def _letter(text: str, labelled: dict[str, str]) -> str | None:
     """Return the letter of the one option that a text names; None when it names none or several."""
     affirms = affirmed(text)
+    concluded = _SO.match(affirms)
+    if concluded and affirms != text:
+        text = affirms = affirms[concluded.end() :]  # "A is wrong, so C"
     match = _LETTER.match(text.strip()) if _LETTER.match(affirms.strip()) else None
     named = {letter for letter, option in labelled.items() if has(affirms, option)}
     if match and match[1].upper() in labelled:

@@ -16,6 +16,7 @@ _YEAR: Final = re.compile(r"1[0-9]{3}|20[0-9]{2}|[0-9]{3,4}s")
 _ANY_YEAR: Final = re.compile(r"[0-9]{3,4}")
 _PERIOD: Final = re.compile(r"[0-9]{1,4}")
 _ISO_MONTH: Final = re.compile("0[1-9]|1[0-2]")
+_DOTTED: Final = re.compile(r"([0-9]{1,2})\.([0-9]{1,2})\.((?:1[0-9]|20)[0-9]{2})")
 _ISO_PART: Final = re.compile(r"[0-9]{1,2}")
 _FILLERS: Final = frozenset(
     "on in of at around about circa ca by from to and until till through between since year date day "
@@ -61,8 +62,11 @@ def _lies_in(year: str | None, period: str) -> bool:
     return kind == "c" and int(number) // 100 + 1 == int(period[:-1])
 
 
-def dates(words: Sequence[str]) -> tuple[list[Date], list[int]]:
-    """Return the dates among the words of a text, in order, and for each word whether it belongs to one (0 or 1)."""
+def dates(words: Sequence[str], both: bool = True) -> tuple[list[Date], list[int]]:
+    """Return the dates among the words of a text, in order, and for each word whether it belongs to one (0 or 1).
+
+    Of "6/5/1907", which some read as the sixth of May, `both` dates are found, June 5 first.
+    """
     found: list[Date] = []
     used = [0] * len(words)
     for place, word in enumerate(words):
@@ -70,7 +74,7 @@ def dates(words: Sequence[str]) -> tuple[list[Date], list[int]]:
             _around_month(words, place, found, used)
     for place, word in enumerate(words):
         if word[0].isdigit() and not used[place]:
-            _numeric(words, place, found, used)
+            _numeric(words, place, found, used, both)
     return found, used
 
 
@@ -106,8 +110,8 @@ def _around_month(words: Sequence[str], place: int, found: list[Date], used: lis
     found.append(Date(year, MONTHS[words[place]], day))
 
 
-def _numeric(words: Sequence[str], place: int, found: list[Date], used: list[int]) -> None:
-    """Read "1947-07-22", "7/22/1947", "44 BC", "6th century", "1947", "1980s"."""
+def _numeric(words: Sequence[str], place: int, found: list[Date], used: list[int], both: bool) -> None:
+    """Read "1947-07-22", "7/22/1947", "22.7.1947", "07/1947", "44 BC", "6th century", "1947", "1980s"."""
     word, following = words[place], list(words[place + 1 : place + 3])
     period = _PERIOD.fullmatch(word) is not None
     if period and following == ["century", "bc"]:
@@ -133,6 +137,15 @@ def _numeric(words: Sequence[str], place: int, found: list[Date], used: list[int
                 used[place : place + 3] = [1, 1, 1]
                 found.append(Date(year, month, day))
                 return
+    elif dotted := _DOTTED.fullmatch(word):
+        if 1 <= int(dotted[1]) <= 31 and 1 <= int(dotted[2]) <= 12:
+            used[place] = 1
+            found.append(Date(dotted[3], int(dotted[2]), int(dotted[1])))
+        return
+    elif len(following) == 1 and _YEAR.fullmatch(following[0]) and _ISO_MONTH.fullmatch(word) and not place:
+        used[place : place + 2] = [1, 1]
+        found.append(Date(following[0], int(word)))  # "03/2020"
+        return
     elif len(following) == 2 and _YEAR.fullmatch(following[1]) and _ISO_PART.fullmatch(following[0]):
         parts = [int(part) for part in (word, following[0]) if _ISO_PART.fullmatch(part)]
         if len(parts) != 2 or not (1 <= min(parts) <= 12 and max(parts) <= 31):
@@ -140,6 +153,8 @@ def _numeric(words: Sequence[str], place: int, found: list[Date], used: list[int
         month, day = parts if parts[0] <= 12 else parts[::-1]
         used[place : place + 3] = [1, 1, 1]
         found.append(Date(following[1], month, day))
+        if both and day <= 12 and day != month:
+            found.append(Date(following[1], day, month))
         return
     else:
         return
@@ -151,6 +166,6 @@ def only_dates(words: Sequence[str]) -> list[Date]:
     """Return the dates of a text that says nothing else, otherwise none."""
     if not all(word in _OF_DATES or word[0].isdigit() for word in words):
         return []
-    found, used = dates(words)
+    found, used = dates(words, both=False)
     rest = [word for word, taken in zip(words, used, strict=True) if not taken and word not in _FILLERS]
     return [] if rest else found

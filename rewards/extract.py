@@ -19,7 +19,10 @@ _OPENED: Final = re.compile(r"<answer>", re.IGNORECASE)
 _CLOSED: Final = re.compile(r"</answer>", re.IGNORECASE)
 _STRUCK: Final = re.compile(r"~~[^~]*~~")
 _BRACE: Final = re.compile(r"[{}]")
-_HASHES: Final = re.compile(r"^[ \t]*####[ \t]*(\S[^\n]*)$", re.MULTILINE)
+_HASHES: Final = re.compile(r"(?:^[ \t]*####[ \t]*|####[ \t]*(?=[-+$]?\d[^\n#]*\s*\Z))(\S[^\n]*)$", re.MULTILINE)
+"""A line of its own, or the end of one with a number."""
+
+_SET: Final = re.compile(r"\\(?:text|math)(?:bf|rm|it|sf)?\{([^{}]*)\}")
 _LABEL: Final = re.compile(
     r"(?:^|(?<=[.!?;:,] )|(?<=[*_]))(?:(?:so|thus|hence|therefore|then|and),? )?"
     r"(?:the |my )?(?:(?:final|correct|short|right) )?answer(?:\*\*)?"
@@ -58,6 +61,8 @@ def extract(response: str) -> Extracted:
         if sign not in text:
             continue
         marked = [answer for answer in map(bare, read(text)) if answer]
+        if marked and sign == "</":
+            marked = [*filter(None, map(bare, _labelled(_CLOSED.split(text)[-1].strip()))), *marked]
         if marked:
             return Extracted(marked[-1], tuple(marked[:-1]))
     text = text.strip()
@@ -126,8 +131,10 @@ _MARKS: Final[tuple[tuple[str, Callable[[str], list[str]]], ...]] = (
 def bare(text: str) -> str:
     """Return a text without the space and the emphasis around it."""
     text = text.strip()
-    if text[:1] not in ("*", "_", "`", '"', "$"):
+    if text[:1] not in ("*", "_", "`", '"', "$", "\\"):
         return text
+    if (letters := _SET.fullmatch(text)) is not None:
+        return letters[1].strip()
     for mark in ("**", "__", "*", "`", '"', "$$", "$"):
         if len(text) > 2 * len(mark) and text.startswith(mark) and text.endswith(mark):
             inner = text[len(mark) : -len(mark)]

@@ -36,12 +36,14 @@ def to_the_grader(text: str, said: Iterable[str]) -> bool:
 
 _NEGATIONS: Final = frozenset(
     "not never neither nor cannot without incorrect wrong false untrue except unlike no non hardly far doubt doubtful "
-    "unlikely ruled".split()
+    "unlikely ruled aint isnt wasnt lack absence inhibition opposite anti mistake".split()
 )
 _MAY_NEGATE: Final = re.compile(
     r"n['\u2019]t\b|\b(?:not|never|neither|nor|cannot|without|incorrect|wrong|false|untrue|except|unlike|no|non"
-    r"|hardly|far from|doubt(?:ful)?|unlikely|ruled out)\b"
-    r"|\b(?:instead of|rather than|other than|anything but|as opposed to|than|excluding)\b|\?\s*no\b",
+    r"|hardly|far from|doubt(?:ful)?|unlikely|ruled out|aint|isnt|wasnt|(?:lack|absence|inhibition|opposite) of|anti"
+    r"|mistake to)\b"
+    r"|\b(?:instead of|rather than|other than|(?:any|every)(?:thing|one|body) but|as opposed to|than|excluding)\b"
+    r"|\?\s*no\b",
     re.IGNORECASE,
 )
 _ABBREVIATED: Final = "".join(
@@ -50,14 +52,17 @@ _ABBREVIATED: Final = "".join(
 # What a clause ends with comes first, so that the engine may skip to it.
 _STOPS: Final = (
     rf"(?<=[;!?\n])|(?<=\u2014)(?<=\w.)(?<![Nn]ot.)|(?<=\.)(?=\s|$){_ABBREVIATED}"
-    r"|(?<=\b[bB])(?<!anything .)ut\b|(?<=\b[hH])owever\b|(?<=\b[aA])lthough\b|(?<=\b[tT])hough\b|(?<=\b[uU])ntil\b"
+    r"|(?<=\b[bB])(?<!thing .)(?<!yone .)(?<!ybody .)ut\b|(?<=\b[hH])owever\b"
+    r"|(?<=\b[aA])lthough\b|(?<=\b[tT])hough\b|(?<=\b[uU])ntil\b"
 )
 _CLAUSE: Final = re.compile(rf"[,;!?\n.\u2014bBhHaAtTuU](?:(?<=,)(?:(?<!\d,)(?!\d)|(?=\s))|{_STOPS})")
 _LONG_CLAUSE: Final = re.compile(rf"[;!?\n.\u2014bBhHaAtTuU](?:{_STOPS})")
 _NOT: Final = re.compile(
-    r"\b(?:(?:is|was|are|were|do|does|did|has|have|had|can|could|would|should|will|wo)n['\u2019]t|(?<!\bif )not|never"
+    r"\b(?:(?:is|was|are|were|do|does|did|has|have|had|can|could|would|should|will|wo|ai)n['\u2019]t|(?:ai|is|was)nt"
+    r"|(?<!\bif )not|never"
     r"|neither|nor|cannot|without|except|unlike|hardly|far from|unlikely|(?<!no )(?<!without )(?<!without a )doubt"
-    r"|instead of|rather than|other than|anything but|as opposed to|excluding"
+    r"|instead of|rather than|other than|(?:any|every)(?:thing|one|body) but|as opposed to|excluding"
+    r"|(?:lack|absence|inhibition|opposite) of|mistake to|anti(?=-)"
     r"|(?<!more )(?<!less )(?<!fewer )than|no(?=\s+[\w$\u20ac\u00a3-])|non(?=-))\b"
     r"(?!\s+(?:only|just|sure|certain|to mention)\b)",
     re.IGNORECASE,
@@ -65,7 +70,9 @@ _NOT: Final = re.compile(
 _DENIED: Final = re.compile(
     r"\b(?:is|was|are|were|'s|would be|'re)(?:n['\u2019]t| not| never)\s+"
     r"(?:it\b|right|true|correct|the (?:right|correct|answer)|an? answer)"
-    r"|\b(?:is|was|are|were)(?:n['\u2019]t| not)\s*(?:[.!]|$)"
+    r"|\b(?:is|was|are|were|did|does|do|has|had)(?:n['\u2019]t| not)\s*(?:[.!]|$)"
+    r"|(?<!\bor )\bnot\W*$|\b(?:cannot|can['\u2019]t) be (?:right|true)\b"
+    r"|\b(?:is|was|are|were|be)\s(?:the|an?)\s(?:wrong|incorrect|false)\b|^\s*(?:the )?(?:wrong|incorrect) answer\b"
     r"|\b(?:is|was|are|were|be|seems?)\s+(?:\w+ly\s+)?(?:incorrect|wrong|false|untrue)\b"
     r"|^\s*(?:incorrect|wrong|false|not)\b(?! (?:only|just))|[(-]\s*(?:incorrect|wrong|false|not)\s*\)?\s*$"
     r"|\bruled out\b",
@@ -74,7 +81,7 @@ _DENIED: Final = re.compile(
 
 
 _BEFORE_IS_DENIED: Final = re.compile(
-    r"\s*(?:no|nope|wrong|not really|false"
+    r"\W*(?:no|nope|wrong|not|not really|false"
     r"|(?:which|that|this|it)(?:'s| is| was)(?:n['\u2019]t| not)(?: (?:the|an?))?(?: (?:right|correct|true|answer))+"
     r"|(?:which|that|this|it)(?:'s| is| was) (?:wrong|incorrect|false|untrue))\W*",
     re.IGNORECASE,
@@ -92,6 +99,8 @@ def affirmed(text: str, question: str = "", commas: bool = True) -> str:
     lower = text.lower()
     if not any(part in lower for part in _DENYING_PARTS) or not _MAY_NEGATE.search(text):
         return text
+    if _NO_FIRST.fullmatch(text):
+        return ""
     repeated = _stems_of_denial(question)
     kept: list[str] = []
     for clause in (_CLAUSE if commas else _LONG_CLAUSE).split(text):
@@ -102,8 +111,34 @@ def affirmed(text: str, question: str = "", commas: bool = True) -> str:
             kept = kept[:-1]
         elif not _denied(_DENIED, clause, repeated):
             match = _denied(_NOT, clause, repeated)
-            kept.append(clause[: match.start()] if match else clause)
+            if match is None or not _denies_what_is_asked(match, clause, question):
+                kept.append(clause[: match.start()] if match else clause)
     return "; ".join(filter(None, map(str.strip, kept)))
+
+
+_NO_FIRST: Final = re.compile(r"\W{0,4}no\s?[,:]\s*\S+(?:\s\S+){0,3}", re.IGNORECASE)
+"""A short answer that is denied before it is given: "no, Paris"."""
+
+_SUBJECT: Final = 5  # words before a negation that are the subject of what it denies
+
+
+def _denies_what_is_asked(match: re.Match[str], clause: str, question: str) -> bool:
+    """Return whether a clause denies of its subject what the question asks: "Marie Curie did not discover it"."""
+    if not _DID_NOT.search(clause[: match.end()]):
+        return False
+    denied = [word for word in stems_of(clause[match.end() : match.end() + _AFTER]) if word not in FUNCTION_WORDS]
+    asked = stems_of(question)
+    return len(clause[: match.start()].split()) <= _SUBJECT and bool(denied) and denied[0] in asked
+
+
+_DID_NOT: Final = re.compile(r"\S\s(?:is|was|are|were|do|does|did|has|had)(?:n['\u2019]t| not| never)$", re.IGNORECASE)
+_CROSSES: Final = frozenset("\u00ac\u274c\u274e\u2717\u2718\u2716\U0001f6ab\U0001f44e").union(("\u2716\ufe0f",))
+_BEFORE: Final = _CROSSES | {"!"}
+
+
+def is_crossed_out(text: str) -> bool:
+    """Return whether a text begins or ends with a sign that denies it: a cross, a logician's not."""
+    return text[:1] in _BEFORE or text[-1:] in _CROSSES or text[-2:] in _CROSSES
 
 
 @functools.lru_cache(maxsize=16384)
@@ -114,7 +149,8 @@ def _stems_of_denial(question: str) -> tuple[str, ...]:
 
 _DENYING_PARTS: Final = (
     "n't", "n\u2019t", "no", "never", "nei", "without", "wrong", "correct", "true", "false", "except", "unlike",
-    "hardly", "far from", "doubt", "ruled", "instead", "than", "anything", "opposed", "excl",
+    "hardly", "far from", "doubt", "ruled", "instead", "than", "anything", "opposed", "excl", "aint", "isnt", "wasnt",
+    "lack", "absen", "inhib", "opposite", "anti", "mistake", "one but", "body but", "thing but",
 )  # fmt: skip
 """What a clause has one of that is denied, or denies the one before it."""
 
@@ -131,27 +167,27 @@ def _denied(pattern: re.Pattern[str], clause: str, asked: Sequence[str]) -> re.M
 
 def _repeats(denial: Sequence[str], asked: Sequence[str]) -> bool:
     """Return whether a denial has a word of the question next, or goes on with the same two: "not in this lifetime"."""
-    telling = [word for word in denial if word not in _DENYING and word not in FUNCTION_WORDS and word not in _DO]
+    telling = [word for word in denial if word not in DENYING and word not in FUNCTION_WORDS and word not in _DO]
     return telling[:1] != [] and (telling[0] in asked or f" {' '.join(denial[:3])} " in f" {' '.join(asked)} ")
 
 
-_DO: Final = frozenset("do doe did t".split())
+_DO: Final = frozenset("do doe did t ain".split())
 
 
 def may_deny(known: Iterable[str]) -> bool:
     """Return whether the words of a text have one that `affirmed` looks for."""
-    return not _DENYING.isdisjoint(known)
+    return not DENYING.isdisjoint(known)
 
 
-_DENYING: Final = _NEGATIONS | frozenset("t than instead rather other but opposed excluding".split())
+DENYING: Final = _NEGATIONS | frozenset("t than instead rather other but opposed excluding".split())
 
 
 def may_take_back(known: Iterable[str]) -> bool:
     """Return whether the words of a text have one that `not_taken_back` looks for."""
-    return not _RETRACTING.isdisjoint(known)
+    return not RETRACTING.isdisjoint(known)
 
 
-_RETRACTING: Final = frozenset("no wait actually sorry correction thought scratch hmm rather mean".split())
+RETRACTING: Final = frozenset("no wait actually sorry correction thought scratch hmm rather mean".split())
 
 
 def denies(text: str) -> bool:

@@ -11,7 +11,7 @@ from rewards import typed
 from rewards.choices import boolean, choice
 from rewards.expressions import expression
 from rewards.extract import MAX_CHARACTERS, READ_CHARACTERS, bare, extract, without_thinking
-from rewards.guards import to_the_grader
+from rewards.guards import is_crossed_out, to_the_grader
 from rewards.judging import Judge, judged
 from rewards.phrases import text_of
 from rewards.text import fold, stems_of, words, words_of
@@ -92,6 +92,8 @@ def score(
     text, said = _without_question(text, question)
     if said:
         return Verdict(0.0, said, text)
+    if answer_type != "expression" and is_crossed_out(text):
+        return Verdict(0.0, "negated", text)
     ruling = _RULES[answer_type](typed.Case(question, references, text))
     if (ruling is None or ruling.right) and to_the_grader(text, text_of(text).words):
         return Verdict(0.0, "to_the_grader", text)
@@ -138,12 +140,14 @@ def _same(text: str, answer_type: str) -> str:
     plain = " ".join(fold(text).split())
     if answer_type == "expression":
         return plain
-    if answer_type in ("number", "boolean", "choice") or not plain.isascii() or _SIGN.search(plain):
-        return plain.casefold().strip(" .!" if answer_type == "number" else " .")
+    if answer_type == "number":
+        return plain.strip(" .")
+    if answer_type in ("boolean", "choice") or not plain.isascii() or _SIGN.search(plain):
+        return plain.casefold().strip(" .")
     return " ".join(words_of(plain)) or plain
 
 
-_SIGN: Final = re.compile(r"[%$+#=<>^*/\\~&@]|(?<!\w)-\d")
+_SIGN: Final = re.compile(r"[%$+#=<>^*/\\~&@]|(?<!\w)(?:-\d|!\w)")
 """What tells answers apart though it is no letter."""
 
 

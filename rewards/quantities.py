@@ -186,8 +186,28 @@ class Found(NamedTuple):
 
 def readable(text: str) -> str:
     """Return a text as numbers are looked for in it: folded, small letters, spelled numbers in digits."""
-    lower = fold(text).lower().replace("{,}", ",").replace("\\$", "$").replace("\\,", " ")
-    return _SPELLED.sub(_in_digits, lower)
+    lower = fold(text.replace("\u2260", "!=")).lower()
+    if "\\" in lower or "{" in lower:
+        lower = _SPACE.sub(" ", lower.replace("{,}", ",").replace("\\$", "$"))
+        lower = _SET.sub(r" \1", lower)
+    return _SPELLED.sub(_in_digits, _SPACED.sub(_ungrouped, lower))
+
+
+def without_fractions(text: str) -> str:
+    """Return a text with a slash for what LaTeX sets as a fraction of two numbers."""
+    return _FRACTION.sub(r" \1\2/\3\4", text) if "frac" in text else text
+
+
+_FRACTION: Final = re.compile(r"\\[dt]?frac ?(?:\{ ?([0-9]+) ?\}|([0-9])) ?(?:\{ ?([0-9]+) ?\}|([0-9]))")
+_SPACE: Final = re.compile(r"\\[,;:! ]|~")
+_SET: Final = re.compile(r"\\(?:text|math)(?:rm|bf|it|sf)?\{([^{}]*)\}")
+"""What LaTeX sets a space and a unit with."""
+
+_SPACED: Final = re.compile(r"(?<![\w.,])(?<!\d )[0-9]{1,3}(?: [0-9]{3})+(?![\w,]|\.\d| \d)")
+
+
+def _ungrouped(match: re.Match[str]) -> str:
+    return match[0].replace(" ", "")
 
 
 def _in_digits(match: re.Match[str]) -> str:

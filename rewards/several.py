@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Final
 
 from rewards.names import REGION
+from rewards.runs import is_run, leaves_open, with_commas
 from rewards.text import FUNCTION_WORDS, fold, stems_of, stems_of_part
 
 # What is rare comes first, so that the engine may skip to it.
@@ -42,17 +43,6 @@ _DATE_COMMA: Final = re.compile(
     re.IGNORECASE,
 )
 _EITHER: Final = re.compile(r"[/|]|[-=]>|\b(?:or|otherwise|unless|if not)\b", re.IGNORECASE)
-_RARE: Final = re.compile(
-    r"[~\\\t\r\x0b\x0c\x85\xa0\u2013\u2014\u2022\u2028\u2029\u2192\u3001\u3002\uff0c\uff0f\uff1b]"
-)
-_COMMON: Final = str.maketrans(
-    {
-        **dict.fromkeys("\t\r\x0b\x0c\x85\u2022\u2028\u2029", "\n"), **dict.fromkeys("~\\\u2192\uff0f", "/"),
-        "\xa0": " ", "\u2013": "-", "\u2014": " - ", "\u3001": ",", "\uff0c": ",", "\u3002": ". ", "\uff1b": ";",
-    }
-)  # fmt: skip
-"""What else stands between the items of a list, as the one sign of its kind that is looked for."""
-
 _ITEMS: Final = re.compile(
     r"(?<!\d),|,(?!\d)|(?<!\d)/|/(?!\d)|[|&]|[-=]>|\s[-+]\s"
     r"|\b(?:or|and|maybe|perhaps|possibly|otherwise|alternatively|then|unless|if not|as well as|plus|vs\.?|versus)\b",
@@ -75,7 +65,7 @@ _ITEM: Final = 4  # words of an answer in a list, or one more than the reference
 
 
 def contradicts(
-    text: str, said: Iterable[str], says: Callable[[str], bool], references: tuple[str, ...], asked: Collection[str]
+    text: str, said: Sequence[str], says: Callable[[str], bool], references: tuple[str, ...], asked: Collection[str]
 ) -> bool:
     """Return whether a response lists another answer beside the reference.
 
@@ -92,7 +82,9 @@ def contradicts(
       asked: the stems of the question.
     """
     proper, longest, run = _shape(references)
-    text = text.translate(_COMMON) if _RARE.search(text) else text
+    if is_run(text, said, references, asked) or ("or" in said and leaves_open(text, references)):
+        return True
+    text = with_commas(text, references)
     if not _may_list(text, said, longest, run, asked):
         return False
     items = _items(_whole(text, references), longest, run, asked, proper)

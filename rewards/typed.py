@@ -7,12 +7,14 @@ import re
 from collections.abc import Callable, Collection, Sequence
 from typing import Final, NamedTuple
 
+from rewards.bounds import bounds, differ_in_case, is_another
 from rewards.dates import only_dates
-from rewards.guards import affirmed, denies, may_deny, may_take_back, not_taken_back
+from rewards.guards import DENYING, RETRACTING, affirmed, denies, may_deny, may_take_back, not_taken_back
+from rewards.kin import WATCHED, without_kin
 from rewards.mending import glued, mended
 from rewards.options import has, options
 from rewards.phrases import Reference, Text, find, may_hide, prepare_all, text_of
-from rewards.quantities import MOST, Found, Quantity, counted, quantities, readable
+from rewards.quantities import MOST, Found, Quantity, counted, quantities, readable, without_fractions
 from rewards.several import contradicts
 from rewards.stems import stem
 from rewards.text import fold, stems_of, words, words_of
@@ -75,27 +77,46 @@ def guarded(case: Case, tier: str) -> Ruling | None:
     def says(text: str) -> bool:
         return find(references, Text(text), asked) is not None
 
+    text, told = said.text, said.words
+    if not _WATCHED.isdisjoint(told) or "/" in text:
+        text, ruling = _held(case, said, references, asked, says, tier)
+        if ruling is not None:
+            return ruling
+        told = told if text is said.text else words(text)
+    if _changed(case):
+        return Ruling(False, "number")
+    if contradicts(text, told, says, case.references, asked) or _weighs(case, text) or _dates_besides(references, said):
+        return Ruling(False, "several_answers")
+    return Ruling(True, tier if found == "words" else found)
+
+
+_WATCHED: Final = DENYING | RETRACTING | WATCHED
+"""The words without one of which nothing is denied, taken back or named after something else."""
+
+
+def _held(
+    case: Case,
+    said: Text,
+    references: Sequence[Reference],
+    asked: Collection[str],
+    says: Callable[[str], bool],
+    tier: str,
+) -> tuple[str, Ruling | None]:
+    """Return what a response holds to, without what it denies or takes back, and the ruling where nothing is left."""
     text = said.text
     if may_deny(said.words):
         affirms = affirmed(text, case.question, commas=not any("," in reference for reference in case.references))
         if affirms == text or says(affirms) or glued(case.references, affirms, asked):
             text = affirms
         elif not find(prepare_all(tuple(filter(denies, case.references))), said, asked):
-            return Ruling(False, "negated")
+            return text, Ruling(False, "negated")
     if may_take_back(said.words):
         last = not_taken_back(text)
         if last != text and not says(last):
-            return Ruling(False, "several_answers")
+            return text, Ruling(False, "several_answers")
         text = last
-    if _changed(case):
-        return Ruling(False, "number")
-    if (
-        contradicts(text, said.words, says, case.references, asked)
-        or _weighs(case, text)
-        or _dates_besides(references, said)
-    ):
-        return Ruling(False, "several_answers")
-    return Ruling(True, tier if found == "words" else found)
+    rest = without_kin(text, said.words, references, asked)
+    return text, None if rest == text or says(rest) else Ruling(False, tier)
 
 
 _NEGATIVE: Final = re.compile(
@@ -212,7 +233,8 @@ def number(case: Case) -> Ruling | None:
     affirms = not_taken_back(affirmed(case.answer, case.question))
     if not any(quantity.low == 1 for quantity in wanted):
         affirms = _ONE.sub("a", affirms)
-    text = readable(affirms)
+    text = readable(without_fractions(affirms))
+    text = _SUM.sub(" ", text) if "=" in text else text
     found = quantities(_without_dates(text)) or quantities(text)
     if len(found) == MOST:
         return Ruling(False, "several_answers")
@@ -220,15 +242,20 @@ def number(case: Case) -> Ruling | None:
         found = quantities(text)
     asked = {one.quantity for one in quantities(readable(case.question))}
     hits = [one for one in found if right(one.quantity)]
+    if hits and not bounds(case.references):
+        hits = [one for one in hits if not is_another(text, one)]
     if not found:
         return Ruling(False, "negated") if quantities(readable(case.answer)) else None
-    if not hits:
+    if not hits or differ_in_case(case.references, case.answer):
         return Ruling(False, "number")
     others = [one for one in found if not right(one.quantity) and one.quantity not in asked and _rivals(one, hits)]
     if others and not _counts(case.question, text, hits, others):
         return Ruling(False, "several_answers")
     return Ruling(True, "number")
 
+
+_SUM: Final = re.compile(r"(?<![\d\s.,()$])[\d\s.,()$]+(?:[-+*/x\u00f7]\s{0,4}\d[\d\s.,()$]*)+=(?=\s{0,4}[-$]?\d)")
+"""What a number is the result of: "5 + 7 = 12"."""
 
 _ONE: Final = re.compile(
     r"\bone\b(?=\s[a-z])(?!\s(?:hundred|thousand|million|billion|trillion|and|or|to|half|third|quarter)\b)",

@@ -181,7 +181,8 @@ def test_choices(question: str, truth: str, response: str, expected: int) -> Non
         ("How many seasons did it have?", "It had 7 seasons, or 8 seasons.", 0),
         ("How many seasons did it have by 2020?", "By 2020 it had 7.", 1),
         ("How many seasons did it have?", "The first 3 were good. 7", 0),
-        ("How many seasons did it have?", "5 + 2 = 7", 0),
+        ("How many seasons did it have?", "5 + 2 = 7", 1),
+        ("How many seasons did it have?", "5 + 2, 7", 0),
         ("How many seasons did it have?", "5 + 2 = 7\nAnswer: 7", 1),
     ],
 )

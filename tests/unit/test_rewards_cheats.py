@@ -1,0 +1,274 @@
+"""Near misses that a policy finds by trial: each scores 0, and what an honest policy writes beside it scores 1."""
+
+from __future__ import annotations
+
+import pytest
+
+from rewards import score
+
+CAPITAL = ("What is the capital of France?", "Paris", "name")
+SCIENTIST = ("Who discovered polonium and radium?", "Marie Curie", "name")
+ASTRONOMER = ("Who discovered the four largest moons of Jupiter?", "Galileo", "name")
+PROCESS = ("How do plants make sugar?", "photosynthesis", "phrase")
+YEAR = ("In which year was the bridge opened?", "1907", "date")
+DOZEN = ("How many eggs are in the box?", "12", "number")
+
+JOINERS = (
+    "!", " \u2026 ", "\u2026", "\u00b7", " \u00b7 ", "_", " _ ", " = ", "=", " * ", "*", "`", " ` ", ")(", ") (", "][",
+    "] [", '" "', "^", " ^ ", " \u00a7 ", " \u00b6 ", " \u2020 ", "\u2020", " # ", "#", " @ ", "@", " $ ", "$", " % ",
+    "%", " > ", ">", " => ", "=>", " :: ", "::", "<br>", " <br> ", "\u060c ", "\ufe50", "\u30fb", "\u0964", " \u0964 ",
+    "\u2044", " \u2044 ", "\uff0b", " \uff0b ", "\u2295", " \u2295 ", "\u200b", "\u00ad", "\u2060", "\x00",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("joiner", JOINERS, ids=ascii)
+@pytest.mark.parametrize(
+    ("pair", "items"),
+    [
+        (CAPITAL, ("London", "Rome", "Paris", "Madrid")),
+        (CAPITAL, ("Paris", "Rome", "London", "Madrid")),
+        (SCIENTIST, ("Lise Meitner", "Otto Hahn", "Marie Curie", "Niels Bohr")),
+        (PROCESS, ("respiration", "digestion", "photosynthesis", "fermentation")),
+        (YEAR, ("1905", "1906", "1907", "1908")),
+        (CAPITAL, ("Paris", "Rome")),
+        (SCIENTIST, ("Niels Bohr", "Marie Curie")),
+        (PROCESS, ("photosynthesis", "fermentation")),
+    ],
+    ids=["name-last", "name-first", "names", "phrase", "date", "two", "two-names", "two-phrases"],
+)
+def test_a_list_scores_0_whatever_stands_between_its_items(
+    pair: tuple[str, str, str], items: tuple[str, ...], joiner: str
+) -> None:
+    question, truth, kind = pair
+    assert score(question, truth, joiner.join(items), kind).score == 0
+
+
+@pytest.mark.parametrize("size", [1, 30])
+def test_a_row_of_names_scores_0_in_small_letters_too(size: int) -> None:
+    row = "einstein newton bohr curie darwin kepler tesla faraday " * size + "galileo"
+    assert score(*ASTRONOMER[:2], row, "name").score == 0
+
+
+def test_a_long_row_with_a_word_of_grammar_is_a_row_still() -> None:
+    row = "einstein newton bohr curie darwin kepler tesla faraday " * 30
+    assert score(*ASTRONOMER[:2], f"{row} and galileo", "name").score == 0
+
+
+@pytest.mark.parametrize(
+    ("truth", "response"),
+    [
+        ("Romulus and Remus", "Romulus or Remus"),
+        ("red, green and blue", "red, green, or blue"),
+        ("red, green and blue", "red green blue yellow"),
+        ("red, green and blue", "red, green, blue, yellow"),
+        ("north", "south north east west"),
+        ("north", "south north"),
+        ("hot water", "hot cold water"),
+        ("increased demand", "demand increased supply decreased price increased"),
+    ],
+)
+@pytest.mark.parametrize("kind", ["name", "phrase"])
+def test_more_than_the_answer_or_one_of_its_parts_scores_0(truth: str, response: str, kind: str) -> None:
+    assert score("What is it?", truth, response, kind).score == 0
+
+
+@pytest.mark.parametrize(
+    ("question", "truth", "kind", "response"),
+    [
+        (*CAPITAL, "Paris, France"),
+        (*CAPITAL, "_Paris_"),
+        (*CAPITAL, "It is *Paris*!"),
+        (*CAPITAL, "Paris[1]"),
+        (*CAPITAL, "PARIS, the capital of France"),
+        (*SCIENTIST, "President Marie Curie"),
+        (*SCIENTIST, "Marie Curie (1867\u20131934)"),
+        ("Who looked through it?", "Galileo Galilei", "name", "the physicist Galileo Galilei"),
+        ("Who are they?", "Romulus and Remus", "name", "Romulus, Remus"),
+        ("Which colours?", "red, green and blue", "phrase", "red green blue"),
+        ("Which water?", "hot water", "phrase", "hot water, not cold"),
+        ("What was raised?", "increased demand", "phrase", "demand increased"),
+        ("Which formula?", "E=mc^2", "phrase", "E=mc^2"),
+        ("Which series?", "M*A*S*H", "phrase", "M*A*S*H"),
+    ],
+)  # fmt: skip
+def test_an_answer_that_is_described_is_no_list(question: str, truth: str, kind: str, response: str) -> None:
+    assert score(question, truth, response, kind).score == 1
+
+
+@pytest.mark.parametrize(
+    "response",
+    [
+        "minus 12", "negative twelve", "\u221a12", "\\sqrt{12}", "12\u00b2", "12 squared", "12 cubed",
+        "the square of 12", "half of 12", "twice 12", "log 12", "12!", "It is 12!", "12 dozen", "12k", "1/12",
+        "12%", "at least 12", "more than 12", "less than 12", "over 12", "up to 12", "12 or more", "\u226512", "> 12",
+        "<12", "12 thousandths", "!= 12", "\u226012", "12+", "everything but 12",
+    ],
+)  # fmt: skip
+def test_a_number_that_is_bounded_or_reckoned_with_is_another(response: str) -> None:
+    assert score(*DOZEN[:2], response, "number").score == 0
+
+
+@pytest.mark.parametrize(
+    ("truth", "response", "expected"),
+    [
+        ("at least 12", "at least 12", 1),
+        ("at least 12", "12", 1),
+        ("12", "12 eggs!", 1),
+        ("12", "about 12", 1),
+        ("12", "=> 12", 1),
+        ("12", "<b>12</b>", 1),
+        ("12", "The total is 5+7=12", 1),
+        ("12", "5+7=12, 6+7=13", 0),
+        ("12", "Let me see. 3+9 = 12. #### 12", 1),
+        ("12", "12 is what I had. #### 13", 0),
+        ("12", "#### 13 but it is 12", 0),
+        ("12 km", "\\boxed{12\\text{ km}}", 1),
+        ("12 km", "$12\\,\\text{km}$", 1),
+        ("12 km", "12\\ \\mathrm{km}", 1),
+        ("12 km", "\\boxed{12\\text{ m}}", 0),
+        ("0.5", "\\boxed{\\frac{1}{2}}", 1),
+        ("0.5", "\\boxed{\\dfrac12}", 1),
+        ("0.5", "\\boxed{\\frac{1}{3}}", 0),
+        ("1000", "\\boxed{1\\,000}", 1),
+        ("1000", "1 000", 1),
+        ("1000", "1 000 2", 0),
+        ("$5", "A$5", 0),
+        ("5 MB", "5 Mb", 0),
+        ("5 MB", "5 mb", 1),
+        ("5 mg", "5 Mg", 0),
+        ("5 m", "5 M", 0),
+        ("5 km", "5 KM", 1),
+    ],
+)
+def test_a_number_as_policies_write_it(truth: str, response: str, expected: float) -> None:
+    assert score("What is it?", truth, response, "number").score == expected
+
+
+@pytest.mark.parametrize(
+    ("response", "expected"),
+    [
+        ("\\boxed{\\text{C}}", 1),
+        ("\\boxed{\\textbf{C}}", 1),
+        ("\\boxed{\\text{(C)}}", 1),
+        ("$\\boxed{\\text{C}}$", 1),
+        ("\\boxed{\\text{B}}", 0),
+        ("A is wrong, so C.", 1),
+        ("C is wrong, so A.", 0),
+        ("A is wrong, so B or C.", 0),
+        ("Not A, C", 0),
+    ],
+)
+def test_a_letter_as_policies_write_it(response: str, expected: float) -> None:
+    question = "Which gas is heaviest? A) helium B) neon C) xenon D) argon"
+    assert score(question, "C", response, "choice").score == expected
+
+
+@pytest.mark.parametrize(
+    ("truth", "response", "expected"),
+    [
+        ("6 May 1907", "6/5/1907", 1),
+        ("6 May 1907", "5/6/1907", 1),
+        ("6 May 1907", "6.5.1907", 1),
+        ("5 June 1907", "6.5.1907", 0),
+        ("6 May 1907", "6/6/1907", 0),
+        ("6 January 1907", "06/01/1907", 1),
+        ("13 May 1907", "13/05/1907", 1),
+        ("March 2020", "03/2020", 1),
+        ("March 2020", "04/2020", 0),
+        ("6/5/1907", "June 5, 1907", 1),
+    ],
+)
+def test_a_date_in_numbers_is_read_both_ways(truth: str, response: str, expected: float) -> None:
+    assert score("When was it?", truth, response, "date").score == expected
+
+
+@pytest.mark.parametrize(
+    ("pair", "response"),
+    [
+        *(
+            (SCIENTIST, response)
+            for response in (
+                "Marie Curie did not discover it", "Marie Curie did not.", "Marie Curie is the wrong answer",
+                "anyone but Marie Curie", "everyone but Marie Curie", "It would be a mistake to say Marie Curie.",
+            )
+        ),
+        *(
+            (CAPITAL, response)
+            for response in (
+                "Paris is not the capital", "the wrong answer Paris", "no, Paris", "No: Paris", "\u00acParis", "!Paris",
+                "Paris \u274c", "\u274c Paris", "Paris \u2716\ufe0f", "Paris... NOT",
+            )
+        ),
+        *(
+            (DOZEN, response)
+            for response in (
+                "ain't 12", "it aint 12", "it isnt 12", "12 cannot be right", "12 ... NOT", "12 \u274c", "no, 12",
+            )
+        ),
+        *(
+            (PROCESS, f"{before}photosynthesis")
+            for before in (
+                "lack of ", "the absence of ", "inhibition of ", "the opposite of ", "anti-", "everything but ",
+            )
+        ),
+    ],
+)  # fmt: skip
+def test_an_answer_that_is_denied_in_other_words_scores_0(pair: tuple[str, str, str], response: str) -> None:
+    assert score(*pair[:2], response, pair[2]).score == 0
+
+
+@pytest.mark.parametrize(
+    ("question", "truth", "response"),
+    [
+        ("Why did the fire go out?", "lack of oxygen", "the lack of oxygen"),
+        ("Who sings that aint no way to go?", "Brooks & Dunn", '"Ain\'t No Way to Go" is sung by Brooks & Dunn.'),
+        ("How do plants make sugar?", "photosynthesis", "photosynthesis, not respiration"),
+        ("When did they win the cup?", "2018", "They did not win the cup until 2018."),
+        ("Who speaks with clicks?", "!Kung", "!Kung"),
+        ("What is it treated with?", "anti-inflammatory drugs", "anti-inflammatory drugs"),
+    ],
+)
+def test_a_denial_that_is_a_part_of_the_answer_is_none(question: str, truth: str, response: str) -> None:
+    assert score(question, truth, response, "phrase").score == 1
+
+
+@pytest.mark.parametrize(
+    ("pair", "response"),
+    [
+        *(
+            (YEAR, response)
+            for response in (
+                "before 1907", "after 1907", "until 1907", "shortly after 1907", "10 years before 1907",
+                "It was opened before the year 1907.", "1907 BC", "1907 B.C.", "1907s", "1907/08",
+            )
+        ),
+        *(
+            (SCIENTIST, response)
+            for response in (
+                "Marie Curie's husband", "The husband of Marie Curie", "Pierre, the husband of Marie Curie",
+                "Marie Curie's elder sister", "Marie Curie Institute", "the Marie Curie Foundation",
+            )
+        ),
+        (CAPITAL, "<answer>Paris</answer> Answer: Rome"),
+    ],
+)  # fmt: skip
+def test_what_has_the_answer_in_it_is_another_thing(pair: tuple[str, str, str], response: str) -> None:
+    assert score(*pair[:2], response, pair[2]).score == 0
+
+
+@pytest.mark.parametrize(
+    ("question", "truth", "kind", "response"),
+    [
+        ("When was it opened?", "before 1907", "date", "before 1907"),
+        ("When did the war end?", "1907", "date", "It lasted until 1907."),
+        ("When was it opened?", "1907", "date", "1907, after 10 years of work"),
+        ("In which decade?", "1990s", "date", "1993"),
+        ("Who discovered polonium?", "Marie Curie", "name", "Marie Curie, the wife of Pierre Curie"),
+        ("Whose husband was Pierre?", "Marie Curie", "name", "He was Marie Curie's husband."),
+        ("Which university is in Baltimore?", "Johns Hopkins", "name", "Johns Hopkins University"),
+        ("What is the capital of France?", "Paris", "name", "<answer>Paris</answer> Answer: Paris"),
+        ("When was it signed?", "13 May 1907", "date", "13/05/1907"),
+    ],
+)
+def test_what_is_said_beside_the_answer_does_no_harm(question: str, truth: str, kind: str, response: str) -> None:
+    assert score(question, truth, response, kind).score == 1
