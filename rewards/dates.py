@@ -164,8 +164,9 @@ def _numeric(words: Sequence[str], place: int, found: list[Date], used: list[int
 
 def only_dates(words: Sequence[str]) -> list[Date]:
     """Return the dates of a text that says nothing else, otherwise none."""
-    if not all(word in _OF_DATES or word[0].isdigit() for word in words):
-        return []
+    for word in words:
+        if word not in _OF_DATES and not word[0].isdigit():
+            return []
     found, used = dates(words, both=False)
     rest = [word for word, taken in zip(words, used, strict=True) if not taken and word not in _FILLERS]
     return [] if rest else found

@@ -138,6 +138,8 @@ _BEFORE: Final = _CROSSES | {"!"}
 
 def is_crossed_out(text: str) -> bool:
     """Return whether a text begins or ends with a sign that denies it: a cross, a logician's not."""
+    if text.isascii():
+        return text[:1] == "!"
     return text[:1] in _BEFORE or text[-1:] in _CROSSES or text[-2:] in _CROSSES
 
 

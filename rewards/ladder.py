@@ -75,16 +75,14 @@ def score(
         raise ValueError(f"answer_type is {answer_type!r}; use one of {', '.join(_RULES)}")
     if not ground_truth.strip():
         raise ValueError("ground_truth is empty: such a pair has no right answer, drop it")
-    others = _checked(aliases)
-    answer = without_thinking(_text_of(response)).strip()
-    if len(answer) > MAX_CHARACTERS:
+    references = (ground_truth, *_checked(aliases))
+    answer = _text_of(response)
+    if len(answer) > MAX_CHARACTERS and len(without_thinking(answer).strip()) > MAX_CHARACTERS:
         return Verdict(0.0, "too_long", "")
-    extracted = extract(answer)
-    text = extracted.text
+    text, others = extract(answer)
     if len(text) > READ_CHARACTERS:
         return Verdict(0.0, "too_long", "")
-    references = (ground_truth, *others)
-    if any(_same(other, answer_type) != _same(text, answer_type) for other in extracted.others):
+    if others and {_same(other, answer_type) for other in others} != {_same(text, answer_type)}:
         return Verdict(0.0, "several_answers", text)
     longest, known = _known(references, answer_type)
     if len(text) <= longest + _SPREAD and _same(text, answer_type) in known:
@@ -109,14 +107,14 @@ def _no_text(**values: object) -> TypeError:
     return TypeError(f"{name} is {value!r}, of type {type(value).__name__}; use a str")
 
 
-def _checked(aliases: Iterable[str] | None) -> list[str]:
+def _checked(aliases: Iterable[str] | None) -> Iterable[str]:
     if isinstance(aliases, (str, bytes)):
         raise TypeError(f"aliases is the text {aliases!r}; use a list: [{aliases!r}]")
-    found = list(aliases) if aliases is not None else []
-    alien = [alias for alias in found if not isinstance(alias, str)]
-    if alien:
-        raise TypeError(f"aliases has {alien[0]!r}, of type {type(alien[0]).__name__}; use str only")
-    return list(filter(str.strip, found))
+    found = () if aliases is None else tuple(aliases)
+    for alias in found:
+        if not isinstance(alias, str):
+            raise TypeError(f"aliases has {alias!r}, of type {type(alias).__name__}; use str only")
+    return filter(str.strip, found)
 
 
 def _text_of(response: str | None) -> str:
@@ -153,9 +151,10 @@ _SIGN: Final = re.compile(r"[%$+#=<>^*/\\~&@]|(?<!\w)(?:-\d|!\w)")
 
 def _without_question(text: str, question: str) -> tuple[str, str]:
     """Return a text without the question before it, and why it is no answer, if so: "empty" or "echo"."""
-    if not any(map(str.isalnum, text)):
+    if not (text[:1].isalnum() or any(map(str.isalnum, text))):
         return (text, "empty") if len(text) > 3 or not text.strip(" .,;:!?-_'\"()[]") else (text, "")
-    if question and text[: len(question)].lower().startswith(question.lower().rstrip(" ?")):
+    begins = question[:1].lower() == text[:1].lower()
+    if begins and text[: len(question)].lower().startswith(question.lower().rstrip(" ?")):
         rest = text[len(question.rstrip(" ?")) :].lstrip(" ?:-\n\"'")
         return rest, "" if words(rest) else "echo"
     repeats = (

@@ -7,12 +7,13 @@ from collections.abc import Collection, Sequence
 from typing import Final
 
 from rewards.stems import stem
-from rewards.text import fold, words
+from rewards.text import fold, words_of
 
 _NOTES: Final = re.compile(r"(?<=[^\W\d_]{3})(?:\d{1,3}(?=[.,;:\s]|$)|[\u00b9\u00b2\u00b3\u2070\u2074-\u2079]+)")
 """The numbers of notes behind a word."""
 
-_NOTED: Final = re.compile(r"(?<=[^\W\d_]{3})[\d\u00b2\u00b3\u00b9\u2070\u2074-\u2079]")
+_NOTED: Final = re.compile(r"[\d\u00b2\u00b3\u00b9\u2070\u2074-\u2079](?<=[^\W\d_]{3}.)")
+_LONG_YEAR: Final = re.compile(r"[12]\d{4}")
 _NOTED_YEAR: Final = re.compile(
     r"((?:(?P<day>(?:January|February|March|April|May|June|July|August|September|October|November|December)"
     r"(?: \d{1,2}(?:st|nd|rd|th)?,)?)|\b(?:in|since|until|during|of|to)) (?:1\d|20)\d\d)[1-9]\d?(?=[.,;:\s]|$)"
@@ -34,11 +35,13 @@ def glued(references: Sequence[str], text: str, asked: Collection[str]) -> bool:
     Behind it a word of the question (`asked`, stems) may stand too, and where words stand on both sides of a name of
     several, any word may.
     """
-    plain = f" {_NO_WORD.sub(' ', fold(text).lower())} "
+    lower = fold(text).lower()
+    plain = ""
     for reference in references:
-        wanted = " ".join(words(reference))
-        if len(wanted) < _GLUED or any(map(str.isdigit, wanted)):
+        wanted = " ".join(words_of(reference))
+        if len(wanted) < _GLUED or wanted.partition(" ")[0] not in lower or any(map(str.isdigit, wanted)):
             continue
+        plain = plain or f" {_NO_WORD.sub(' ', lower)} "
         start = plain.find(wanted)
         while start != -1:
             end = start + len(wanted)
@@ -59,7 +62,7 @@ def mended(text: str) -> list[str]:
     that may be meant no digit is taken: a wrong one would be right.
     """
     noteless = _NOTES.sub("", text) if _NOTED.search(text) else text
-    years = list(_NOTED_YEAR.finditer(noteless))
+    years = list(_NOTED_YEAR.finditer(noteless)) if _LONG_YEAR.search(noteless) else []
     if years and (noteless != text or len(years) > 1 or years[0]["day"]):
         noteless = _NOTED_YEAR.sub(r"\1", noteless)
     spaced = _SPACED.sub(_respaced, noteless) if _DETACHED.search(noteless) else noteless

@@ -71,7 +71,7 @@ def name_of(text: str) -> Name | None:
         return None
     if any(word[0].islower() and word.lower() not in _PARTICLES for word in capitals) or capitals[0][0].islower():
         return None
-    if not all(character.isalpha() or character in " .'-\u2019\xa0" for character in fold(text)):
+    if _NO_NAME.search(fold(text)):
         return None
     parts = [word for word in words(" ".join(capitals)) if word not in _PARTICLES]
     while len(parts) > 1 and parts[-1] in _SUFFIXES:
@@ -80,6 +80,8 @@ def name_of(text: str) -> Name | None:
         return None
     return Name(tuple(parts[:-1]), parts[-1])
 
+
+_NO_NAME: Final = re.compile(r"[^\w .'\u2019\xa0-]|_")
 
 _FAMILIAR: Final = """
 william bill billy will willy; robert bob bobby rob robbie bert; richard dick rick ricky rich;

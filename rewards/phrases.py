@@ -98,6 +98,24 @@ class Reference(_Words):
         return joined if len(self.stems) <= 2 and len(joined) >= _COMPOUND and joined.isalpha() else ""
 
 
+class References(tuple[Reference, ...]):
+    """All references with their variants, and what of them tells at a look that a text says none."""
+
+    @once
+    def beginnings(self) -> list[str]:
+        """What the `joined` stems of a text have one of that says a reference in words."""
+        return list(dict.fromkeys(beginning for reference in self for beginning in reference.beginnings))
+
+    @once
+    def compounds(self) -> list[str]:
+        return list(dict.fromkeys(reference.compound for reference in self if reference.compound))
+
+    @once
+    def measures(self) -> bool:
+        """Whether one is a date or a quantity, which other words and digits may say."""
+        return any(reference.dates or reference.quantity for reference in self)
+
+
 _COMMON_WORDS: Final = FUNCTION_WORDS | frozenset(
     "i me my we us our you your him it am an as be can do go if may no not off or so up who will all any but did get "
     "got how new now one own see too use was way why yes aids act era".split()
@@ -157,9 +175,9 @@ def prepare(reference: str) -> tuple[Reference, ...]:
 
 
 @functools.lru_cache(maxsize=16384)
-def prepare_all(references: tuple[str, ...]) -> tuple[Reference, ...]:
+def prepare_all(references: tuple[str, ...]) -> References:
     """Return all references with their variants, as `prepare` makes them."""
-    return tuple(prepared for reference in references for prepared in prepare(reference))
+    return References(prepared for reference in references for prepared in prepare(reference))
 
 
 _LOOSE: Final = 12  # words that may stand between those of a reference: half a sentence
@@ -184,7 +202,7 @@ _CONTRASTS: Final = frozenset(
 """Words that stand for their opposite's absence: no reference is said without them."""
 
 
-def find(references: Sequence[Reference], text: Text, asked: Collection[str] = ()) -> str | None:
+def find(references: References, text: Text, asked: Collection[str] = ()) -> str | None:
     """Return the tier that finds one of the references in a text, or None when none is there.
 
     words: the words of a reference, one after the other.
@@ -205,26 +223,37 @@ def find(references: Sequence[Reference], text: Text, asked: Collection[str] = (
         if reference.spoken in spoken and not _misread(reference, references, text):
             return "words"
     joined = text.joined
-    for reference in references:
-        if reference.joined in joined and not _misread(reference, references, text):
-            return "words"
-    for reference in references:
-        if reference.dates:
-            said = all(any(one.includes(date) for one in text.dates) for date in reference.dates)
-            if said and not _more_precisely_wrong(references, text):
-                return "date"
-        elif reference.name is not None and (
-            spans_of(reference.name, text.words) or titled(reference.name, text.words)
-        ):
-            return "name"
-        elif reference.quantity is not None and any(reference.quantity.is_(said) for said in text.quantities):
-            return "number"
-    for reference in references:
-        if not reference.dates and (tier := _content_tier(reference, text, asked)):
-            return tier
+    if references.measures or _has_one(references.beginnings, joined):
+        for reference in references:
+            if reference.joined in joined and not _misread(reference, references, text):
+                return "words"
+        for reference in references:
+            if tier := _measured_tier(reference, references, text):
+                return tier
+        for reference in references:
+            if not reference.dates and (tier := _content_tier(reference, text, asked)):
+                return tier
     run = "".join(text.stems)
-    written = [reference.compound for reference in references if reference.compound and reference.compound in run]
+    written = [compound for compound in references.compounds if compound in run]
     return "words" if written and not text.compounds.isdisjoint(written) else None
+
+
+def _has_one(parts: Sequence[str], text: str) -> bool:
+    for part in parts:
+        if part in text:
+            return True
+    return False
+
+
+def _measured_tier(reference: Reference, references: References, text: Text) -> str | None:
+    if reference.dates:
+        said = all(any(one.includes(date) for one in text.dates) for date in reference.dates)
+        return "date" if said and not _more_precisely_wrong(references, text) else None
+    if reference.name is not None:
+        return "name" if spans_of(reference.name, text.words) or titled(reference.name, text.words) else None
+    if reference.quantity is not None and any(reference.quantity.is_(said) for said in text.quantities):
+        return "number"
+    return None
 
 
 def _misread(reference: Reference, references: Sequence[Reference], text: Text) -> bool:
@@ -256,10 +285,7 @@ def _content_tier(reference: Reference, text: Text, asked: Collection[str]) -> s
             else None
         )
     telling = reference.content.difference(asked)
-    for beginning in reference.beginnings:
-        if beginning in text.joined:
-            break
-    else:
+    if not _has_one(reference.beginnings, text.joined):
         return None
     loose = _LOOSE if reference.name is None else _LOOSE_NAME
     shared = telling & text.known
@@ -309,10 +335,11 @@ def _together(wanted: Collection[str], stems: Sequence[str], loose: int) -> bool
     return False
 
 
-def may_hide(references: Sequence[Reference], text: str) -> bool:
+def may_hide(references: References, text: str) -> bool:
     """Return whether a text has half of the telling words of a reference, if inside of others; numbers always count."""
     lower = fold(text).lower()
-    return any(
-        2 * sum(word in lower or word[0].isdigit() for word in reference.content) >= len(reference.content)
-        for reference in references
-    )
+    for reference in references:
+        said = [word for word in reference.content if word in lower or word[0].isdigit()]
+        if 2 * len(said) >= len(reference.content):
+            return True
+    return False

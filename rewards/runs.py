@@ -13,10 +13,10 @@ from rewards.names import TITLES
 from rewards.stems import stem
 from rewards.text import FUNCTION_WORDS, stems_of
 
-# One set of characters each, so that the engine skips to it.
-_ODD: Final = re.compile(r"[\x00-\x09\x0b-\x1f#$%*<=>@\[\\\]^_`~]")
-_ODD_OR_ALIEN: Final = re.compile(r"[^\w\n .,;:!?'\"()/&|+{}\u2018\u2019\u201c\u201d\u20ac\u00a3\u00b0-]")
-_GLUED: Final = re.compile(r"!\w")
+# A set of characters comes first, so that the engine skips to it.
+_MAY_PART: Final = r'(?:(?<=[^!)":])|(?<=!)\w|(?<=\)) ?\(|(?<=") "|(?<=:):)'
+_ODD: Final = re.compile(rf'[\x00-\x09\x0b-\x1f#$%*+<=>@\[\\\]^_`~!)":]{_MAY_PART}')
+_ODD_OR_ALIEN: Final = re.compile(rf"[^\w\n .,;?'(/&|{{}}\u2018\u2019\u201c\u201d\u20ac\u00a3\u00b0-]{_MAY_PART}")
 _SIGNS: Final = r"[=*`^#@$%<>\[\]_:!\x00-\x08~\\]"
 _BETWEEN: Final = re.compile(
     r"</?[A-Za-z]{1,6} ?/?>|\) ?\(|\] ?\[|\" \"|` `"
@@ -64,11 +64,7 @@ def with_commas(text: str, references: tuple[str, ...]) -> str:
 
 
 def _has_signs(text: str) -> bool:
-    if (_ODD if text.isascii() else _ODD_OR_ALIEN).search(text):
-        return True
-    if "!" in text and _GLUED.search(text):
-        return True
-    return ")(" in text or ") (" in text or '" "' in text or "::" in text or "+" in text
+    return (_ODD if text.isascii() else _ODD_OR_ALIEN).search(text) is not None
 
 
 @functools.lru_cache(maxsize=16384)

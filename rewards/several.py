@@ -29,7 +29,7 @@ _LEAD: Final = re.compile(
     r"(?:(?:it|this|that|they|he|she|these|there"
     r"|(?:the |my |your |some |its )?(?:final |correct |other |first |second |third |next |last |possible |potential "
     r"|plausible |likely |best |alternative )*"
-    r"(?:answers?|options?|choices?|guess(?:es)?|candidates?|possibilit(?:y|ies)"
+    r"(?:answers?|options?|choices?|guess(?:es)?|candidates?|possibility|possibilities"
     r"|alternatives?)(?: \d)?)\s*"
     r"(?:(?:could|might|may|would|can|must) (?:also )?be|is|was|are|were|'s|:|includes?|would include)?\s+"
     r"(?:also )?(?:either |both |called )?)?(?:one of (?:these|them|the following)?\W*)?",
@@ -129,36 +129,47 @@ _MIDDLE: Final = 2  # words that a name may have beyond the reference
 
 _JOINED: Final = re.compile(r" (?:and|or) ")
 # A set of characters comes first, so that the engine may skip to it.
-_SIGNS: Final = r"(?:(?<=[,;\n/|&])|(?<=[.?!)]) |(?<=[-=])> |(?<=\()or |(?<= [-+]) "
-_QUICK: Final = re.compile(rf"[,;\n/|&.?!)=(+-]{_SIGNS})")
-_QUICK_WITH_WORDS: Final = re.compile(
-    rf"[,;\n/|&.?!)=(+ -]{_SIGNS}|(?<= )"
-    r"(?:or|and|maybe|perhaps|plus|as well as|vs\.?|versus|then|unless|if not|otherwise) )"
+_QUICK: Final = re.compile(
+    r"[,;\n/|&.?!)=(+-](?:(?<=[,;\n/|&])|(?<=[.?!)]) |(?<=[-=])> |(?<=\()or |(?<= [-+]) )"
 )
-_JOINERS: Final = frozenset("or and maybe perhaps plus well vs versus then unless not otherwise".split())
+_JOINERS: Final = {
+    word: (f" {word} ",) for word in "or and maybe perhaps plus versus then unless otherwise".split()
+} | {"vs": (" vs ", " vs. "), "well": (" as well as ",), "not": (" if not ",)}
+"""What else stands between answers, by a word of it."""
+
+_LEADING: Final = frozenset(stem for word in re.findall("[a-z]+", _LEAD.pattern) for stem in stems_of(word))
 
 
 def _may_list(text: str, said: Iterable[str], longest: int, run: int, asked: Collection[str]) -> bool:
     """Return whether a text is in parts as short as answers are, behind the question's words: no rule, but quick."""
-    quick = _QUICK if _JOINERS.isdisjoint(said) else _QUICK_WITH_WORDS
-    parts = quick.split(text, 2)
+    for word in _JOINERS.keys() & said:
+        for joiner in _JOINERS[word]:
+            text = text.replace(joiner, " ,")
+    parts = _QUICK.split(text, 2)
     if len(parts) == 1:
         return _runs(text, run)
     if len(parts) == 3:
         if parts[1].count(" ") > longest + _FRAME:
             return False  # as of prose
-        parts[2:] = quick.split(parts[2])
+        parts[2:] = _QUICK.split(parts[2])
     for part in parts[1:]:
         if part.count(" ") > longest + _FRAME:
             return False
-    if parts[0].count(" ") < longest:
+    first = parts[0]
+    if first.count(" ") < longest:
         return True
-    first = _LEAD.sub("", parts[0], count=1)
     # Behind the question's words no more may follow than an item: the last that must be one of them is looked at first.
-    last = first.split()[-longest - 1 : -longest]
-    if not all(word in _COPULAS or word in asked for part in last for word in stems_of_part(part)):
-        return False
-    return len(_subject(first, asked)[1].split()) <= longest
+    for part in first.split()[-longest - 1 : -longest]:
+        for word in stems_of_part(part):
+            if word not in _COPULAS and word not in asked and word not in _LEADING:
+                return False
+    return len(_subject(_unled(first), asked)[1].split()) <= longest
+
+
+def _unled(part: str) -> str:
+    """Return a part of a response without what leads to an answer: "or maybe it was"."""
+    lead = _LEAD.match(part)
+    return part[lead.end() :] if lead else part
 
 
 def _runs(text: str, run: int) -> bool:
@@ -183,7 +194,7 @@ def _items(text: str, longest: int, run: int, asked: Collection[str], proper: bo
     sentences = [part for part in _SENTENCES.split(_unmarked(text)) if not part.isspace() and part]
     if len(sentences) > 1 and max(len(part.split()) for part in sentences) > 2 * max(_SENTENCE, longest):
         return []
-    parts = [_LEAD.sub("", part, count=1) for part in sentences]
+    parts = [_unled(part) for part in sentences]
     parts = [part for part in parts if _says_something(part)]
     if len(parts) > 1 and any(len(part.split()) > max(_SENTENCE, longest) for part in parts):
         return []
@@ -196,7 +207,7 @@ def _items(text: str, longest: int, run: int, asked: Collection[str], proper: bo
         listed = separators.split(predicate)
         if any(item.count(" ") > longest + _FRAME for item in listed):
             return []
-        listed = [_LEAD.sub("", item, count=1).strip(" .?!\"'*()") for item in listed]
+        listed = [_unled(item).strip(" .?!\"'*()") for item in listed]
         if len(listed) == 1 and _runs(listed[0], run):
             listed = listed[0].split()
         if subject and proper and not all(_is_proper(_without_preposition(item)) for item in listed if item):

@@ -18,7 +18,8 @@ def stem(word: str) -> str:
             if not rest and len(word) > 3 and word[-1] == word[-2] and word[-1] not in "aeiouls":
                 word = word[:-1]  # "stopped"
             break
-    word = _BRITISH.sub(lambda match: _AMERICAN[match[0]], word)
+    if word[-1] in "er":  # as all British spellings end
+        word = _BRITISH.sub(lambda match: _AMERICAN[match[0]], word)
     return word[:-1] if len(word) > 3 and word[-1] == "e" else word
 
 

@@ -70,7 +70,10 @@ _WORD: Final = re.compile(
     rf"[^\W\d_]{{2,}}(?:[^\w\s\x00-\x7f]+[^\W\d_]*)*|{_NUMBER}|(?:[^\W\d_]\. ?(?![^\W\d_]{{2}})){{2,}}"
     r"|[^\W\d_](?:[^\w\s\x00-\x7f]+[^\W\d_]*)*"
 )
-_ASCII_WORD: Final = re.compile(rf"[a-z]{{2,}}|{_NUMBER}|(?:[a-z]\. ?(?![a-z]{{2}})){{2,}}|[a-z]")
+_ASCII_WORD: Final = re.compile(  # the same; a set of characters comes first, so that the engine may skip to it
+    r"[a-z\d](?:(?<=[a-z])[a-z]+|(?<=\d)\d*(?:[.,:]\d+)*(?:(?:st|nd|rd|th|(?<=0)s)(?![a-z\d]))?"
+    r"|(?<=[a-z])\. ?(?![a-z]{2})(?:[a-z]\. ?(?![a-z]{2}))+|)"
+)
 _SIGNED: Final = re.compile(r"(?<=[^\W\d_])(\+\+?|#)(?![\w+#])")
 _MAY_BE_LETTER_A: Final = re.compile(r" A(?![a-zA-Z])")
 _LETTER_A: Final = re.compile(r"(?<=[a-z\d] )A(?![\w.]|\s+[A-Z])|(?<=[a-z\d] )A(?=\.?$)")
@@ -149,18 +152,16 @@ class _Canonical(dict[str, str]):
     def __missing__(self, word: str) -> str:
         if len(self) >= _KEPT:
             self.clear()
-        canonical = self[word] = _canonical(word)
+            self.update(_PLAIN_WORDS)
+        canonical = self[word] = word if word.isalpha() else _canonical(word)
         return canonical
 
 
 _KEPT: Final = 65_536
-_CANONICAL: Final = _Canonical()
+_CANONICAL: Final = _Canonical(_PLAIN_WORDS)
 
 
 def _canonical(word: str) -> str:
-    known = _PLAIN_WORDS.get(word)
-    if known is not None:
-        return known
     if word[0].isdigit():
         return _digits(word)
     if "." in word:

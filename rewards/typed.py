@@ -13,7 +13,7 @@ from rewards.guards import DENYING, RETRACTING, affirmed, denies, may_deny, may_
 from rewards.kin import WATCHED, without_kin
 from rewards.mending import glued, mended
 from rewards.options import has, options
-from rewards.phrases import Reference, Text, find, may_hide, prepare_all, text_of
+from rewards.phrases import Reference, References, Text, find, may_hide, prepare_all, text_of
 from rewards.quantities import MOST, Found, Quantity, counted, quantities, readable, without_fractions
 from rewards.several import contradicts
 from rewards.stems import stem
@@ -97,7 +97,7 @@ _WATCHED: Final = DENYING | RETRACTING | WATCHED
 def _held(
     case: Case,
     said: Text,
-    references: Sequence[Reference],
+    references: References,
     asked: Collection[str],
     says: Callable[[str], bool],
     tier: str,
@@ -119,10 +119,14 @@ def _held(
     return text, None if rest == text or says(rest) else Ruling(False, tier)
 
 
+# What is rare comes first, so that the engine may skip to it.
 _NEGATIVE: Final = re.compile(
-    r"(?<![\w).])(?<!\d )(?:-|\b(?:minus|negative) )[$\u20ac\u00a3]?(\d[\d,]*(?:\.\d+)?)", re.IGNORECASE
+    r"[-mMnN](?<![\w).].)(?<!\d .)(?:(?<=-)|(?<=[mM])(?i:inus) |(?<=[nN])(?i:egative) )"
+    r"[$\u20ac\u00a3]?(\d[\d,]*(?:\.\d+)?)"
 )
-_RAISED: Final = re.compile(r"(?<![\d,])(\d[\d,]*(?:\.\d+)?)(?:\^| ?(?:(?:[kcm]?m|ft|mi)\^?[23]|square|sq|cubic|cu)\b)")
+_RAISED: Final = re.compile(
+    r"(\d(?<![\d,].)[\d,]*(?:\.\d+)?)(?:\^| ?(?:(?:[kcm]?m|ft|mi)\^?[23]|square|sq|cubic|cu)\b)"
+)
 
 
 def _changed(case: Case) -> bool:
@@ -171,7 +175,7 @@ def _dates_besides(references: Sequence[Reference], text: Text) -> bool:
     )
 
 
-def _find(case: Case, references: Sequence[Reference], asked: Collection[str]) -> tuple[Text, str | None]:
+def _find(case: Case, references: References, asked: Collection[str]) -> tuple[Text, str | None]:
     """Return the text in which a reference is found, as it is or mended, and the tier of `find`."""
     text = text_of(case.answer)
     found = find(references, text, asked)

@@ -9,11 +9,14 @@ from typing import Final
 from rewards.names import REGION, name_of
 from rewards.text import ARTICLES, FUNCTION_WORDS, fold
 
-_COUNTRIES: Final = (
-    ("United Kingdom", "Great Britain", "Britain", "UK"),
-    ("United States", "United States of America", "USA", "America"),
-)
-_ARTICLE: Final = re.compile(r"^[Tt]he ")
+_COUNTRIES: Final = {
+    name: names
+    for names in (
+        ("United Kingdom", "Great Britain", "Britain", "UK"),
+        ("United States", "United States of America", "USA", "America"),
+    )
+    for name in names
+}
 _BRACKETS: Final = re.compile(r"\s{0,4}[(\[][^()\[\]]*[)\]]")
 
 
@@ -38,9 +41,7 @@ def variants(reference: str) -> Iterator[str]:
     described = _DESCRIBED.fullmatch(short) if " as " in short or " of " in short else None
     if described and (described[2] == " as " or name_of(described[1])):
         yield described[1]
-    for names in _COUNTRIES:
-        if _ARTICLE.sub("", reference) in names:
-            yield from names
+    yield from _COUNTRIES.get(reference.removeprefix("The ").removeprefix("the "), ())
     parts = fold(short or reference).split()
     tail = len(parts)
     while tail and parts[tail - 1][0].isupper():
