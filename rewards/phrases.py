@@ -239,10 +239,7 @@ def find(references: References, text: Text, asked: Collection[str] = ()) -> str
 
 
 def _has_one(parts: Sequence[str], text: str) -> bool:
-    for part in parts:
-        if part in text:
-            return True
-    return False
+    return any(map(text.__contains__, parts))
 
 
 def _measured_tier(reference: Reference, references: References, text: Text) -> str | None:

@@ -129,9 +129,7 @@ _MIDDLE: Final = 2  # words that a name may have beyond the reference
 
 _JOINED: Final = re.compile(r" (?:and|or) ")
 # A set of characters comes first, so that the engine may skip to it.
-_QUICK: Final = re.compile(
-    r"[,;\n/|&.?!)=(+-](?:(?<=[,;\n/|&])|(?<=[.?!)]) |(?<=[-=])> |(?<=\()or |(?<= [-+]) )"
-)
+_QUICK: Final = re.compile(r"[,;\n/|&.?!)=(+-](?:(?<=[,;\n/|&])|(?<=[.?!)]) |(?<=[-=])> |(?<=\()or |(?<= [-+]) )")
 _JOINERS: Final = {
     word: (f" {word} ",) for word in "or and maybe perhaps plus versus then unless otherwise".split()
 } | {"vs": (" vs ", " vs. "), "well": (" as well as ",), "not": (" if not ",)}
