@@ -7,6 +7,7 @@ from collections.abc import Collection, Sequence
 from typing import Final
 
 from rewards.phrases import Reference
+from rewards.text import asked_in
 
 _RELATIONS: Final = (
     "husband wife widow widower son daughter father mother brother sister mentor parents uncle aunt nephew niece "
@@ -39,7 +40,7 @@ WATCHED: Final = _ABOUT_NAMES | _ABOUT_DATES
 """The words without one of which `without_kin` finds nothing, but for a year with a slash."""
 
 
-def without_kin(text: str, said: Collection[str], references: Sequence[Reference], asked: Collection[str]) -> str:
+def without_kin(text: str, said: Collection[str], references: Sequence[Reference], question: str) -> str:
     """Return a text without what is named after a reference, related to it or placed in time by it.
 
     Nothing is left out of a text whose question or reference has such a word itself.
@@ -47,7 +48,7 @@ def without_kin(text: str, said: Collection[str], references: Sequence[Reference
     if WATCHED.isdisjoint(said) and "/" not in text:
         return text
     words = frozenset(said)
-    known = frozenset(asked).union(*(reference.words for reference in references))
+    known = asked_in(question).union(*(reference.words for reference in references))
     if any(reference.dates for reference in references):
         if known.isdisjoint(_ENDS) and not words.isdisjoint(_SHIFTS):
             text = _SHIFT.sub(" ", text)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 from rewards.stems import stem
-from rewards.text import fold, words_of
+from rewards.text import asked_in, fold, words_of
 
 _NOTES: Final = re.compile(r"(?<=[^\W\d_]{3})(?:\d{1,3}(?=[.,;:\s]|$)|[\u00b9\u00b2\u00b3\u2070\u2074-\u2079]+)")
 """The numbers of notes behind a word."""
@@ -29,10 +29,10 @@ _GLUED: Final = 5  # letters of a reference that is looked for inside of a longe
 _NO_WORD: Final = re.compile(r"[^0-9a-z]+")
 
 
-def glued(references: Sequence[str], text: str, asked: Collection[str]) -> bool:
+def glued(references: Sequence[str], text: str, question: str) -> bool:
     """Return whether a text that lost its emphasis has a reference written onto function words ("byHugo Weavingin").
 
-    Behind it a word of the question (`asked`, stems) may stand too, and where words stand on both sides of a name of
+    Behind it a word of the question may stand too, and where words stand on both sides of a name of
     several, any word may.
     """
     lower = fold(text).lower()
@@ -47,7 +47,7 @@ def glued(references: Sequence[str], text: str, asked: Collection[str]) -> bool:
             end = start + len(wanted)
             head, tail = plain[plain.rfind(" ", 0, start) + 1 : start], plain[end : plain.find(" ", end)]
             if head in _HEADS and (
-                tail in _TAILS or stem(tail) in asked or (head and " " in wanted and tail.isalpha())
+                tail in _TAILS or stem(tail) in asked_in(question) or (head and " " in wanted and tail.isalpha())
             ):
                 return True
             start = plain.find(wanted, start + 1)

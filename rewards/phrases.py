@@ -12,7 +12,7 @@ from rewards.dates import Date, dates, only_dates
 from rewards.names import Name, name_of, spans_of, titled
 from rewards.quantities import PLAIN, Quantity, counted, quantities, readable
 from rewards.stems import root, stem
-from rewards.text import FUNCTION_WORDS, content, fold, words, words_of
+from rewards.text import FUNCTION_WORDS, asked_in, content, fold, words, words_of
 from rewards.variants import variants
 
 _T = TypeVar("_T")
@@ -202,7 +202,7 @@ _CONTRASTS: Final = frozenset(
 """Words that stand for their opposite's absence: no reference is said without them."""
 
 
-def find(references: References, text: Text, asked: Collection[str] = ()) -> str | None:
+def find(references: References, text: Text, question: str = "") -> str | None:
     """Return the tier that finds one of the references in a text, or None when none is there.
 
     words: the words of a reference, one after the other.
@@ -216,7 +216,7 @@ def find(references: References, text: Text, asked: Collection[str] = ()) -> str
     Args:
       references: the references and their variants.
       text: the response.
-      asked: the stems of the question.
+      question: the question.
     """
     spoken = text.spoken
     for reference in references:
@@ -231,7 +231,7 @@ def find(references: References, text: Text, asked: Collection[str] = ()) -> str
             if tier := _measured_tier(reference, references, text):
                 return tier
         for reference in references:
-            if not reference.dates and (tier := _content_tier(reference, text, asked)):
+            if not reference.dates and (tier := _content_tier(reference, text, question)):
                 return tier
     run = "".join(text.stems)
     written = [compound for compound in references.compounds if compound in run]
@@ -274,16 +274,16 @@ def _more_precisely_wrong(references: Sequence[Reference], text: Text) -> bool:
     return bool(said) and not any(date.agrees(known) for date in said for known in fine)
 
 
-def _content_tier(reference: Reference, text: Text, asked: Collection[str]) -> str | None:
+def _content_tier(reference: Reference, text: Text, question: str) -> str | None:
     if len(reference.stems) == 1:
         return (
             "content"
             if reference.stems[0].isalpha() and not reference.acronym and _akin(reference.stems, text)
             else None
         )
-    telling = reference.content.difference(asked)
     if not _has_one(reference.beginnings, text.joined):
         return None
+    telling = reference.content - asked_in(question)
     loose = _LOOSE if reference.name is None else _LOOSE_NAME
     shared = telling & text.known
     missing = telling - shared

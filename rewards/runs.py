@@ -5,13 +5,13 @@ from __future__ import annotations
 import functools
 import re
 import unicodedata
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 from rewards.dates import MONTHS
 from rewards.names import TITLES
 from rewards.stems import stem
-from rewards.text import FUNCTION_WORDS, stems_of
+from rewards.text import FUNCTION_WORDS, asked_in, stems_of
 
 # A set of characters comes first, so that the engine skips to it.
 _MAY_PART: Final = r'(?:(?<=[^!)":])|(?<=!)\w|(?<=\)) ?\(|(?<=") "|(?<=:):)'
@@ -79,7 +79,7 @@ _MANY: Final = 100  # words among which one of grammar makes no sentence yet
 _RARELY: Final = 20  # words for each word of grammar in these, at least
 
 
-def is_run(text: str, said: Sequence[str], references: tuple[str, ...], asked: Collection[str]) -> bool:
+def is_run(text: str, said: Sequence[str], references: tuple[str, ...], question: str) -> bool:
     """Return whether a text is a row of words and no sentence: it has hardly a word of grammar, and too many others.
 
     A row of the reference's own opposites, or of what it lists and more, needs one: "hot cold water". Where several
@@ -89,13 +89,14 @@ def is_run(text: str, said: Sequence[str], references: tuple[str, ...], asked: C
       text: the response.
       said: its words.
       references: all of them.
-      asked: the stems of the question.
+      question: the question.
     """
     if not FUNCTION_WORDS.isdisjoint(said) and (
         len(said) < _MANY or "\n" in text or _RARELY * sum(map(FUNCTION_WORDS.__contains__, said)) > len(said)
     ):
         return False
     known, kinds, lists = _known(references)
+    asked = asked_in(question)
     strangers = [
         one
         for one in map(stem, said)

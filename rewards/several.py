@@ -9,7 +9,7 @@ from typing import Final
 
 from rewards.names import REGION
 from rewards.runs import is_run, leaves_open, with_commas
-from rewards.text import FUNCTION_WORDS, fold, stems_of, stems_of_part
+from rewards.text import FUNCTION_WORDS, asked_in, fold, stems_of, stems_of_part
 
 # What is rare comes first, so that the engine may skip to it.
 _SENTENCES: Final = re.compile(
@@ -65,7 +65,7 @@ _ITEM: Final = 4  # words of an answer in a list, or one more than the reference
 
 
 def contradicts(
-    text: str, said: Sequence[str], says: Callable[[str], bool], references: tuple[str, ...], asked: Collection[str]
+    text: str, said: Sequence[str], says: Callable[[str], bool], references: tuple[str, ...], question: str
 ) -> bool:
     """Return whether a response lists another answer beside the reference.
 
@@ -79,14 +79,15 @@ def contradicts(
       said: its words.
       says: whether a text says a reference.
       references: all of them.
-      asked: the stems of the question.
+      question: the question.
     """
     proper, longest, run = _shape(references)
-    if is_run(text, said, references, asked) or ("or" in said and leaves_open(text, references)):
+    if is_run(text, said, references, question) or ("or" in said and leaves_open(text, references)):
         return True
     text = with_commas(text, references)
-    if not _may_list(text, said, longest, run, asked):
+    if not _may_list(text, said, longest, run, question):
         return False
+    asked = asked_in(question)
     items = _items(_whole(text, references), longest, run, asked, proper)
     if len(items) < 2:
         return False
@@ -138,7 +139,7 @@ _JOINERS: Final = {
 _LEADING: Final = frozenset(stem for word in re.findall("[a-z]+", _LEAD.pattern) for stem in stems_of(word))
 
 
-def _may_list(text: str, said: Iterable[str], longest: int, run: int, asked: Collection[str]) -> bool:
+def _may_list(text: str, said: Iterable[str], longest: int, run: int, question: str) -> bool:
     """Return whether a text is in parts as short as answers are, behind the question's words: no rule, but quick."""
     for word in _JOINERS.keys() & said:
         for joiner in _JOINERS[word]:
@@ -156,6 +157,7 @@ def _may_list(text: str, said: Iterable[str], longest: int, run: int, asked: Col
     first = parts[0]
     if first.count(" ") < longest:
         return True
+    asked = asked_in(question)
     # Behind the question's words no more may follow than an item: the last that must be one of them is looked at first.
     for part in first.split()[-longest - 1 : -longest]:
         for word in stems_of_part(part):

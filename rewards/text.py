@@ -270,6 +270,12 @@ def stems_of(text: str) -> tuple[str, ...]:
     return tuple(map(stem, words_of(text)))
 
 
+@functools.lru_cache(maxsize=16384)
+def asked_in(question: str) -> frozenset[str]:
+    """Return the stems of a question, which more than one rule may ask for, or none."""
+    return frozenset(stems_of(question))
+
+
 FUNCTION_WORDS: Final = frozenset(
     "of in on at to for by with and from as it its that this these those is was are were be been being has have had "
     "which who whom into during their his her they he she between about near".split()

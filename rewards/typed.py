@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
 from rewards.bounds import bounds, differ_in_case, is_another
@@ -17,7 +17,7 @@ from rewards.phrases import Reference, References, Text, find, may_hide, prepare
 from rewards.quantities import MOST, Found, Quantity, counted, quantities, readable, without_fractions
 from rewards.several import contradicts
 from rewards.stems import stem
-from rewards.text import fold, stems_of, words, words_of
+from rewards.text import fold, words, words_of
 
 
 class Ruling(NamedTuple):
@@ -60,32 +60,30 @@ def date(case: Case) -> Ruling | None:
     return guarded(case, "date")
 
 
-@functools.lru_cache(maxsize=16384)
-def _asked(question: str) -> frozenset[str]:
-    return frozenset(stems_of(question))
-
-
 def guarded(case: Case, tier: str) -> Ruling | None:
     references = prepare_all(case.references)
     if not references:
         return _symbols(case, tier)
-    asked = _asked(case.question)
-    said, found = _find(case, references, asked)
+    said, found = _find(case, references)
     if found is None:
         return _symbols(case, tier)
 
     def says(text: str) -> bool:
-        return find(references, Text(text), asked) is not None
+        return find(references, Text(text), case.question) is not None
 
     text, told = said.text, said.words
     if not _WATCHED.isdisjoint(told) or "/" in text:
-        text, ruling = _held(case, said, references, asked, says, tier)
+        text, ruling = _held(case, said, references, says, tier)
         if ruling is not None:
             return ruling
         told = told if text is said.text else words(text)
     if _changed(case):
         return Ruling(False, "number")
-    if contradicts(text, told, says, case.references, asked) or _weighs(case, text) or _dates_besides(references, said):
+    if (
+        contradicts(text, told, says, case.references, case.question)
+        or _weighs(case, text)
+        or _dates_besides(references, said)
+    ):
         return Ruling(False, "several_answers")
     return Ruling(True, tier if found == "words" else found)
 
@@ -98,7 +96,6 @@ def _held(
     case: Case,
     said: Text,
     references: References,
-    asked: Collection[str],
     says: Callable[[str], bool],
     tier: str,
 ) -> tuple[str, Ruling | None]:
@@ -106,16 +103,16 @@ def _held(
     text = said.text
     if may_deny(said.words):
         affirms = affirmed(text, case.question, commas=not any("," in reference for reference in case.references))
-        if affirms == text or says(affirms) or glued(case.references, affirms, asked):
+        if affirms == text or says(affirms) or glued(case.references, affirms, case.question):
             text = affirms
-        elif not find(prepare_all(tuple(filter(denies, case.references))), said, asked):
+        elif not find(prepare_all(tuple(filter(denies, case.references))), said, case.question):
             return text, Ruling(False, "negated")
     if may_take_back(said.words):
         last = not_taken_back(text)
         if last != text and not says(last):
             return text, Ruling(False, "several_answers")
         text = last
-    rest = without_kin(text, said.words, references, asked)
+    rest = without_kin(text, said.words, references, case.question)
     return text, None if rest == text or says(rest) else Ruling(False, tier)
 
 
@@ -175,15 +172,17 @@ def _dates_besides(references: Sequence[Reference], text: Text) -> bool:
     )
 
 
-def _find(case: Case, references: References, asked: Collection[str]) -> tuple[Text, str | None]:
+def _find(case: Case, references: References) -> tuple[Text, str | None]:
     """Return the text in which a reference is found, as it is or mended, and the tier of `find`."""
     text = text_of(case.answer)
-    found = find(references, text, asked)
+    found = find(references, text, case.question)
     if found is None and may_hide(references, case.answer):
-        if glued(case.references, case.answer, asked):
+        if glued(case.references, case.answer, case.question):
             return text, "words"
         for other in map(Text, mended(case.answer)):
-            found = find(references, other, asked) or ("words" if glued(case.references, other.text, asked) else None)
+            found = find(references, other, case.question)
+            if found is None and glued(case.references, other.text, case.question):
+                found = "words"
             if found is not None:
                 return other, found
     return text, found
