@@ -12,7 +12,7 @@ FLINK_CRD := org.apache.flink:flink-kubernetes-operator-api:1.10.0
 FLINK_CRD_SHA256 := b1f44814e17514fa8395c61b329a3ee9087123a5bda5b21fe1a495d5182c30b6
 SOURCES := schemas prompts rewards transforms pipelines tests bench examples deploy setup.py
 
-.PHONY: .venv demo test test-runners tools check parity test-deploy test-trainers wheel bench local-model lock clean
+.PHONY: .venv demo test test-runners tools lint check parity test-deploy test-trainers wheel bench local-model lock clean
 
 demo: $(STAMP)
 	$(BIN)/webscale-rl run --input 'examples/corpus/*.parquet' --output demo-output --overwrite
@@ -28,10 +28,12 @@ test-runners: tools
 tools: $(STAMP)
 	$(BIN)/python -m tests.runners.prepare
 
-check: $(STAMP)
+lint: $(STAMP)
 	$(BIN)/ruff check $(SOURCES)
 	$(BIN)/ruff format --check $(SOURCES)
 	$(BIN)/mypy
+
+check: lint
 	$(BIN)/pytest tests/unit tests/property
 
 # Compares the filters with datatrove's, on real text too when WEBSCALE_RL_PARITY_CORPUS names Parquet files.

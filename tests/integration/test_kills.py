@@ -72,6 +72,11 @@ def is_at_batches(output: Path, process: subprocess.Popen[bytes], since: float) 
     return any(path.stat().st_mtime > since for path in journal(output))
 
 
+def is_asking(log: Path) -> Begun:
+    """Return whether the server that writes a log has been asked anything since a process was started."""
+    return lambda output, process, since: log.stat().st_mtime > since
+
+
 def kill_again_and_again(
     command: Sequence[str], output: Path, begun: Sequence[Begun], longest: float, seed: int
 ) -> list[Kill]:
@@ -117,7 +122,7 @@ def test_online_only_what_was_in_flight_is_asked_again(tmp_path: Path) -> None:
     with server_process(log, "--latency", "0.1") as url:
         flags = ["--input", corpus, "--output", str(output), "--model", "openai/test", "--api-base", url]
         command = [sys.executable, "-m", "pipelines.build_qa", *flags, "--concurrency", str(CONCURRENCY)]
-        kills = kill_again_and_again(command, output, [is_at_work], longest=5.0, seed=1)
+        kills = kill_again_and_again(command, output, [is_at_work, is_asking(log)], longest=5.0, seed=1)
         finish(command, output)
     seen = visits(log)
     small = json.loads(log.read_text(encoding="utf-8").split("\n")[0])["sha256"]  # the call that tries the model
