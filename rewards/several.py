@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 from rewards.names import REGION
@@ -185,7 +185,7 @@ def _is_proper(text: str) -> bool:
     return start.isupper() or start.isdigit()
 
 
-def _items(text: str, longest: int, run: int, asked: Collection[str], proper: bool) -> list[str]:
+def _items(text: str, longest: int, run: int, asked: frozenset[str], proper: bool) -> list[str]:
     """Return the distinct answers that a response lists side by side; one or none where it is prose."""
     if _DAY_COMMA.search(text):
         text = _DATE_COMMA.sub(r"\1", text)
@@ -226,14 +226,14 @@ def _unmarked(text: str) -> str:
     return text
 
 
-def _subject(sentence: str, asked: Collection[str]) -> tuple[list[str], str]:
+def _subject(sentence: str, asked: frozenset[str]) -> tuple[list[str], str]:
     """Return the words that a sentence begins with and the question has, and the rest: "The capital is", "Paris"."""
     parts, told = sentence.split(), False
     for place, part in enumerate(parts):
-        said = stems_of_part(part)
-        if not all(word in _COPULAS or word in asked for word in said):
+        telling = [word for word in stems_of_part(part) if word not in _COPULAS]
+        if not asked.issuperset(telling):
             return (parts[:place], " ".join(parts[place:])) if told else ([], sentence)
-        told = told or any(word not in _COPULAS for word in said)
+        told = told or bool(telling)
     return [], sentence
 
 

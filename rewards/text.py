@@ -283,8 +283,9 @@ FUNCTION_WORDS: Final = frozenset(
 """Words that tell answers apart only where nothing else does."""
 
 
+@functools.lru_cache(maxsize=16384)
 def stems_of_part(part: str) -> tuple[str, ...]:
-    """Return the stems of what stands between two spaces."""
+    """Return the stems of what stands between two spaces; kept, as most are words of many questions."""
     word = part.strip(".,;:!?\"'()").lower()
     if word.isascii() and word.isalpha() and word not in _PLAIN_WORDS:
         return (stem(word),)
