@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from schemas.records import Difficulty
 from tests.reports import pair, rejected, small_run, write_run
 from tests.support import prose, webscale_rl, write_corpus
 
@@ -163,6 +164,30 @@ def test_the_map_is_read_by_keys_and_opens_a_pair(browser: Any, tmp_path: Path) 
     page.click(".legend button")
     assert len(page.all("#map-plane circle.faint")) == 54
     assert page.quiet()
+
+
+def test_pass_rates_of_two_runs_are_in_order(browser: Any, tmp_path: Path) -> None:
+    for name, samples in (("one", 4), ("two", 8)):
+        pairs = [pair(n, prose(n), "no corpus", difficulty=Difficulty("a-policy", samples, n)) for n in range(4)]
+        write_run(tmp_path / name, sorted(pairs, key=lambda row: row.id))
+    assert webscale_rl("report", tmp_path / "one", tmp_path / "two", "--output", tmp_path / "two.html") == 0
+    page = Page(browser, tmp_path / "two.html")
+    (table,) = [each for each in page.all(".bars") if each.text.startswith("Share of closed-book")]
+    rows = [row.text.replace(" %", "").split() for row in table.find_elements("css selector", "tr")]
+    assert rows == [
+        ["0", "25", "25"], ["12", "0", "25"], ["25", "25", "25"],
+        ["38", "0", "25"], ["50", "25", "0"], ["75", "25", "0"],
+    ]  # fmt: skip
+
+
+def test_rows_that_are_too_large_are_said(browser: Any, tmp_path: Path) -> None:
+    corpus = write_corpus(tmp_path / "corpus.parquet", [prose(0), prose(1)])
+    pairs = [pair(0, prose(0), corpus, aliases=("x" * 70_000,)), pair(1, prose(1), corpus)]
+    write_run(tmp_path / "run", sorted(pairs, key=lambda row: row.id))
+    page = Page(browser, report_of(tmp_path / "run")).rows()
+    assert "Kept pairs: 1 of 2 are here" in page.one("#rows .lead").text
+    assert "Of those drawn 1 were left out, for their size." in page.one("#rows .lead").text
+    assert page.found() == "1 found." and page.quiet()
 
 
 def test_a_hostile_document_does_nothing(browser: Any, tmp_path: Path) -> None:
