@@ -232,7 +232,30 @@ def test_a_link_of_a_document_leads_to_the_web_alone(browser: Any, tmp_path: Pat
     assert [link.get_attribute("href") for link in page.all(".row a")] == ["https://example.org/a"]
 
 
-def test_light_dark_and_a_phone(browser: Any, tmp_path: Path) -> None:
+@pytest.fixture
+def phone(browser: Any) -> Iterator[Any]:
+    metrics = {"width": 390, "height": 844, "deviceScaleFactor": 1, "mobile": True}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+    yield browser
+    browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+
+def test_long_names_stay_whole_and_no_table_sticks_out(phone: Any, tmp_path: Path) -> None:
+    pairs = [pair(0, prose(0), "no corpus", persona="x" * 200)]
+    manifest = write_run(tmp_path / "run", pairs)
+    manifest["usage"][0]["model"] = "provider/a_model_of_one_word"
+    (tmp_path / "run" / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
+    Page(phone, report_of(tmp_path / "run"))
+    lines = """
+        const range = document.createRange();
+        range.selectNodeContents(document.querySelector("#cost tbody td"));
+        return [range.toString(), new Set([...range.getClientRects()].map((box) => box.top)).size];
+    """
+    assert phone.execute_script(lines) == ["provider/a_model_of_one_word", 1]
+    assert phone.execute_script("return document.documentElement.scrollWidth") == 390
+
+
+def test_light_and_dark(browser: Any, tmp_path: Path) -> None:
     output, _ = small_run(tmp_path)
     path = report_of(output)
     page = Page(browser, path)
@@ -242,13 +265,12 @@ def test_light_dark_and_a_phone(browser: Any, tmp_path: Path) -> None:
     page.click("#theme")
     assert page.one("#theme").text == "Colours: dark" and browser.execute_script(style) != light
     page.click("#theme")
-    metrics = {"width": 390, "height": 844, "deviceScaleFactor": 1, "mobile": True}
-    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
-    try:
-        Page(browser, path).rows()
-        assert browser.execute_script("return document.documentElement.scrollWidth") == 390, "nothing sticks out"
-    finally:
-        browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+
+def test_nothing_sticks_out_of_a_phone(phone: Any, tmp_path: Path) -> None:
+    output, _ = small_run(tmp_path)
+    Page(phone, report_of(output)).rows()
+    assert phone.execute_script("return document.documentElement.scrollWidth") == 390
 
 
 def test_200_000_pairs_stay_usable(browser: Any, tmp_path: Path) -> None:
