@@ -16,7 +16,7 @@ from pipelines.options import Parser, UsageError
 from pipelines.roots import last_night
 from pipelines.rundir import read_manifest
 from transforms.output import MANIFEST, REPORT
-from transforms.report import compare_runs, write_report
+from transforms.report import ShardError, compare_runs, write_report
 from transforms.storage import StorageError
 
 _COMPARISON: Final = "comparison.html"
@@ -64,7 +64,7 @@ def report(options: ReportOptions) -> int:
             compare_runs([(name, *run) for name, run in zip(names, runs, strict=True)], path)
         else:
             path = write_report(*runs[0], options.output)
-    except StorageError as error:
+    except (StorageError, ShardError) as error:
         raise UsageError(str(error)) from None
     except (OSError, BeamIOError, ValueError, pa.ArrowException) as error:
         line = " ".join(str(error).split())

@@ -293,6 +293,14 @@ def arrow_schema(record: type) -> pa.Schema:
     return pa.schema(_arrow_fields(record))
 
 
+def lacking_column(record: type, there: pa.Schema) -> pa.Field | None:
+    """Return the first field of `arrow_schema` that a file has not, or has of another type; null where it has all."""
+    wanted = arrow_schema(record)
+    return next(
+        (each for each in wanted if each.name not in there.names or there.field(each.name).type != each.type), None
+    )
+
+
 def to_table(record: type, rows: Sequence[Any]) -> pa.Table:
     """Return records of one class as a table with that class's schema."""
     return pa.Table.from_pylist([_plain(row) for row in rows], schema=arrow_schema(record))

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
+import zlib
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 
 from pipelines.report import parse_report, report
-from tests.reports import small_run, write_run
-from tests.support import manifest_of, prose_corpus, webscale_rl
+from tests.reports import pair, small_run, write_run
+from tests.support import manifest_of, prose, prose_corpus, webscale_rl, write_corpus
 from transforms import commit
+from transforms.report import compare_runs, write_report
 from transforms.report import page as page_module
 from transforms.report.page import Rows, page
 
@@ -57,8 +61,8 @@ def test_a_run_that_keeps_nothing_has_one_too(tmp_path: Path) -> None:
     data = data_of(output / "report.html")
     assert data["map"] is None and data["runs"][0]["distributions"]["pairs"] == 0
     assert data["rows"] == {
-        "kept": {"total": 0, "shown": 0, "chunks": 0},
-        "rejected": {"total": 3, "shown": 3, "chunks": 1},
+        "kept": {"total": 0, "shown": 0, "too_large": 0, "chunks": 0},
+        "rejected": {"total": 3, "shown": 3, "too_large": 0, "chunks": 1},
     }
 
 
@@ -112,11 +116,36 @@ def test_two_runs_stand_beside_each_other(
     assert one["diversity"]["nearest"] == same["diversity"]["nearest"]
 
 
+def test_a_persona_that_is_rare_in_one_run_is_counted_in_both(tmp_path: Path) -> None:
+    names = [f"reader {n}" for n in range(16)]
+    runs = []
+    for run, often in (("one", names[:15]), ("two", names[1:])):
+        personas = [name for name in names for _ in range(3 if name in often else 1)]
+        pairs = [pair(n, prose(n), "no corpus", persona=name) for n, name in enumerate([*personas, f"of {run}"])]
+        runs.append((run, str(tmp_path / run), write_run(tmp_path / run, sorted(pairs, key=lambda row: row.id))))
+    compare_runs(runs, str(tmp_path / "both.html"))
+    one, two = (dict(run["distributions"]["personas"]) for run in data_of(tmp_path / "both.html")["runs"])
+    assert one == dict.fromkeys(names[:15], 3) | {names[15]: 1}
+    assert two == dict.fromkeys(names[1:], 3) | {names[0]: 1}
+
+
+def test_runs_of_two_embedding_models_say_why_words_were_counted(tmp_path: Path) -> None:
+    runs = []
+    for name, embedding in (("one", {"model": "openai/x", "api_base": None, "api_key_env": None}), ("two", None)):
+        output, manifest = small_run(tmp_path, name, pairs=5, turned_away=0)
+        manifest["config"]["report"] = {"embedding": embedding}
+        runs.append((name, str(output), manifest))
+    compare_runs(runs, str(tmp_path / "both.html"))
+    drawn = data_of(tmp_path / "both.html")["map"]
+    assert drawn["method"].startswith("TF-IDF") and "(openai/x and none)" in drawn["note"]
+    compare_runs(runs[1:] * 2, str(tmp_path / "both.html"))
+    assert data_of(tmp_path / "both.html")["map"]["note"] is None
+
+
 def test_a_run_of_a_root_has_a_report_which_forgetting_removes(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     import pyarrow as pa
-    import pyarrow.parquet as pq
 
     corpus, root = prose_corpus(tmp_path, 6), tmp_path / "root"
     assert webscale_rl("refresh", "--input", corpus, "--root", root) == 0
@@ -148,6 +177,18 @@ def test_what_cannot_be_shown_is_one_line(
     assert re.search(says, line)
 
 
+@pytest.mark.parametrize(("directory", "column"), [("qa", "difficulty"), ("rejected", "reason")])
+def test_shards_of_another_version_are_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], directory: str, column: str
+) -> None:
+    output, _ = small_run(tmp_path, pairs=3, turned_away=1)
+    (shard,) = (output / directory).iterdir()
+    pq.write_table(pq.read_table(shard).drop_columns([column]), shard)
+    assert webscale_rl("report", output) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert f"{shard} has no column '{column}' of" in line and line.endswith("make the report with that one")
+
+
 def test_where_nothing_can_be_written_another_place_can_be_named(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -165,14 +206,44 @@ def test_three_runs_are_too_many(capsys: pytest.CaptureFixture[str]) -> None:
     assert "3 directories were given; name one run, or two to compare" in capsys.readouterr().err
 
 
+def rows_of(text: str) -> list[dict[str, Any]]:
+    """Return the kept rows in a page."""
+    chunks = re.findall(r'id="kept-\d+">([^<]*)', text)
+    return [row for chunk in chunks for row in json.loads(zlib.decompress(base64.b64decode(chunk)))]
+
+
+def hashes(start: int, n: int) -> str:
+    return "".join(sha256(str(i).encode()).hexdigest() for i in range(start, start + n))
+
+
 def test_rows_beyond_the_size_of_a_page_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(page_module, "_CHUNK", 10)
-    rows = [{"question": sha256(str(i).encode()).hexdigest()} for i in range(100)]
+    rows = [{"question": hashes(i, 1)} for i in range(100)]
     monkeypatch.setattr(page_module, "MAX_BYTES", 2000)
     text = page("t", {"runs": []}, {"kept": Rows(500, rows)})
-    (shown,) = re.findall(r'"kept":\{"total":500,"shown":(\d+)', text)
-    assert 0 < int(shown) < 100 and int(shown) % 10 == 0
-    assert sum(map(len, re.findall(r'id="kept-\d+">([^<]*)', text))) <= 2000
+    shown = len(rows_of(text))
+    assert rows_of(text) == rows[:shown] and 20 < shown < 100, "a chunk that does not fit is halved"
+    assert f'"kept":{{"total":500,"shown":{shown},"too_large":{100 - shown},' in text
+    assert 1800 < sum(map(len, re.findall(r'id="kept-\d+">([^<]*)', text))) <= 2000
+
+
+@pytest.mark.parametrize("chunk", [1, 2, 500])
+def test_a_row_that_is_too_large_takes_no_other_with_it(monkeypatch: pytest.MonkeyPatch, chunk: int) -> None:
+    monkeypatch.setattr(page_module, "_CHUNK", chunk)
+    small = [{"question": hashes(i, 1)} for i in range(9)]
+    large = {"question": hashes(0, 1 + page_module.ROW_BYTES // 64)}
+    text = page("t", {"runs": []}, {"kept": Rows(11, [large, *small, large])})
+    assert rows_of(text) == small
+    assert '"kept":{"total":11,"shown":9,"too_large":2,' in text
+
+
+def test_long_evidence_is_cut_in_its_source_too(tmp_path: Path) -> None:
+    text = " ".join(prose(number) for number in range(60))
+    corpus = write_corpus(tmp_path / "corpus.parquet", [text])
+    assert len(text) > 20_000
+    manifest = write_run(tmp_path / "run", [pair(0, text, corpus, evidence=text)])
+    write_report(str(tmp_path / "run"), manifest)
+    (row,) = rows_of((tmp_path / "run" / "report.html").read_text("utf-8"))
+    assert row["excerpt"] == ["", text[:1000] + " …", ""] and row["evidence"] == text[:1000] + " …"
 
 
 def test_a_page_holds_no_text_as_markup(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from schemas.records import Difficulty
 from tests.reports import pair, rejected, small_run, write_run
 from tests.support import prose, webscale_rl, write_corpus
 
@@ -165,6 +166,30 @@ def test_the_map_is_read_by_keys_and_opens_a_pair(browser: Any, tmp_path: Path) 
     assert page.quiet()
 
 
+def test_pass_rates_of_two_runs_are_in_order(browser: Any, tmp_path: Path) -> None:
+    for name, samples in (("one", 4), ("two", 8)):
+        pairs = [pair(n, prose(n), "no corpus", difficulty=Difficulty("a-policy", samples, n)) for n in range(4)]
+        write_run(tmp_path / name, sorted(pairs, key=lambda row: row.id))
+    assert webscale_rl("report", tmp_path / "one", tmp_path / "two", "--output", tmp_path / "two.html") == 0
+    page = Page(browser, tmp_path / "two.html")
+    (table,) = [each for each in page.all(".bars") if each.text.startswith("Share of closed-book")]
+    rows = [row.text.replace(" %", "").split() for row in table.find_elements("css selector", "tr")]
+    assert rows == [
+        ["0", "25", "25"], ["12", "0", "25"], ["25", "25", "25"],
+        ["38", "0", "25"], ["50", "25", "0"], ["75", "25", "0"],
+    ]  # fmt: skip
+
+
+def test_rows_that_are_too_large_are_said(browser: Any, tmp_path: Path) -> None:
+    corpus = write_corpus(tmp_path / "corpus.parquet", [prose(0), prose(1)])
+    pairs = [pair(0, prose(0), corpus, aliases=("x" * 70_000,)), pair(1, prose(1), corpus)]
+    write_run(tmp_path / "run", sorted(pairs, key=lambda row: row.id))
+    page = Page(browser, report_of(tmp_path / "run")).rows()
+    assert "Kept pairs: 1 of 2 are here" in page.one("#rows .lead").text
+    assert "Of those drawn 1 were left out, for their size." in page.one("#rows .lead").text
+    assert page.found() == "1 found." and page.quiet()
+
+
 def test_a_hostile_document_does_nothing(browser: Any, tmp_path: Path) -> None:
     text = f"{prose(1)} {EVIL} {prose(2)}"
     corpus = write_corpus(tmp_path / "corpus.parquet", [text])
@@ -207,7 +232,30 @@ def test_a_link_of_a_document_leads_to_the_web_alone(browser: Any, tmp_path: Pat
     assert [link.get_attribute("href") for link in page.all(".row a")] == ["https://example.org/a"]
 
 
-def test_light_dark_and_a_phone(browser: Any, tmp_path: Path) -> None:
+@pytest.fixture
+def phone(browser: Any) -> Iterator[Any]:
+    metrics = {"width": 390, "height": 844, "deviceScaleFactor": 1, "mobile": True}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+    yield browser
+    browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+
+def test_long_names_stay_whole_and_no_table_sticks_out(phone: Any, tmp_path: Path) -> None:
+    pairs = [pair(0, prose(0), "no corpus", persona="x" * 200)]
+    manifest = write_run(tmp_path / "run", pairs)
+    manifest["usage"][0]["model"] = "provider/a_model_of_one_word"
+    (tmp_path / "run" / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
+    Page(phone, report_of(tmp_path / "run"))
+    lines = """
+        const range = document.createRange();
+        range.selectNodeContents(document.querySelector("#cost tbody td"));
+        return [range.toString(), new Set([...range.getClientRects()].map((box) => box.top)).size];
+    """
+    assert phone.execute_script(lines) == ["provider/a_model_of_one_word", 1]
+    assert phone.execute_script("return document.documentElement.scrollWidth") == 390
+
+
+def test_light_and_dark(browser: Any, tmp_path: Path) -> None:
     output, _ = small_run(tmp_path)
     path = report_of(output)
     page = Page(browser, path)
@@ -217,13 +265,12 @@ def test_light_dark_and_a_phone(browser: Any, tmp_path: Path) -> None:
     page.click("#theme")
     assert page.one("#theme").text == "Colours: dark" and browser.execute_script(style) != light
     page.click("#theme")
-    metrics = {"width": 390, "height": 844, "deviceScaleFactor": 1, "mobile": True}
-    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
-    try:
-        Page(browser, path).rows()
-        assert browser.execute_script("return document.documentElement.scrollWidth") == 390, "nothing sticks out"
-    finally:
-        browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+
+def test_nothing_sticks_out_of_a_phone(phone: Any, tmp_path: Path) -> None:
+    output, _ = small_run(tmp_path)
+    Page(phone, report_of(output)).rows()
+    assert phone.execute_script("return document.documentElement.scrollWidth") == 390
 
 
 def test_200_000_pairs_stay_usable(browser: Any, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from schemas.records import Pair, to_table
 from tests.reports import pair, rejected, small_run, write_run
-from tests.support import prose
+from tests.support import prose, write_corpus
 from transforms.report import rows as rows_module
 from transforms.report.rows import BARS, Sample, Tally, read_pairs, read_rejected
 from transforms.report.sources import AROUND, add_excerpts, excerpt
@@ -120,10 +120,24 @@ def test_a_corpus_that_is_gone_or_another_is_said(tmp_path: Path) -> None:
     assert all(row["excerpt"] is None for row in rows)
 
 
+@pytest.mark.parametrize(("left", "found"), [(50, 50), (30, 30)])
+def test_documents_that_a_shrunken_corpus_has_no_longer_have_changed(tmp_path: Path, left: int, found: int) -> None:
+    rows, config = rows_of_run(tmp_path)
+    write_corpus(tmp_path / "run.parquet", [prose(number) for number in range(left)], row_group_size=50)
+    done = add_excerpts(rows, config)
+    assert (done.found, done.changed, done.skipped, done.unreadable) == (found, 90 - found, 0, 0)
+    assert sum(row["excerpt"] is not None for row in rows) == found
+
+
+def test_a_corpus_without_its_texts_is_said(tmp_path: Path) -> None:
+    rows, config = rows_of_run(tmp_path)
+    done = add_excerpts(rows, config | {"columns": {"text": "body"}})
+    assert done.unreadable == 90 and "body" in (done.reason or "")
+
+
 def test_cleaned_documents_are_shown_as_they_were_read(tmp_path: Path) -> None:
     from schemas.config_filters import C4Limits
     from schemas.records import text_sha256
-    from tests.support import write_corpus
     from transforms.text.c4 import clean
 
     limits = C4Limits()

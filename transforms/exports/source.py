@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from schemas.records import Pair, arrow_schema, text_hashes
+from schemas.records import Pair, arrow_schema, lacking_column, text_hashes
 from transforms.files import list_files, open_parquet
 
 COLUMNS: Final = tuple(arrow_schema(Pair).names)
@@ -58,13 +58,11 @@ class Part:
         return found
 
     def _check_columns(self, path: str, file: pq.ParquetFile) -> None:
-        there = file.schema_arrow
-        for field in arrow_schema(Pair):
-            if field.name not in there.names or there.field(field.name).type != field.type:
-                raise SourceError(
-                    f"{path} has no column {field.name!r} of {field.type}: another version of webscale-rl has written"
-                    " it; export with that one"
-                )
+        if field := lacking_column(Pair, file.schema_arrow):
+            raise SourceError(
+                f"{path} has no column {field.name!r} of {field.type}: another version of webscale-rl has written it;"
+                " export with that one"
+            )
 
     def live(self, table: pa.Table) -> pa.Table:
         """Return the pairs that are still part of the dataset."""

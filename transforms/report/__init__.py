@@ -5,5 +5,6 @@ questions, `page.py` writes the file, and `build.py` puts them together.
 """
 
 from transforms.report.build import compare_runs, report_or_reason, write_report
+from transforms.report.rows import ShardError
 
-__all__ = ["compare_runs", "report_or_reason", "write_report"]
+__all__ = ["ShardError", "compare_runs", "report_or_reason", "write_report"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import posixpath
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -67,6 +67,7 @@ def write_report(output: str, manifest: dict[str, Any], path: str | None = None)
     Raises:
       OSError, BeamIOError, StorageError: shards cannot be read or the file not be written. That the corpus cannot be
         read again, or the embedding model not be asked, is said on the page.
+      ShardError: a shard lacks a column.
     """
     run = _gather(output, manifest, KEPT)
     sampled = run.pairs.rows() if run.pairs else []
@@ -93,12 +94,13 @@ def compare_runs(runs: Sequence[tuple[str, str, dict[str, Any]]], path: str) -> 
       runs: (name, directory, manifest) of each.
 
     Raises:
-      OSError, BeamIOError, StorageError: as `write_report`.
+      OSError, BeamIOError, StorageError, ShardError: as `write_report`.
     """
     gathered = [_gather(output, manifest, POINTS, name) for name, output, manifest in runs]
     drawn, figures = _map(gathered)
+    personas = {persona for run in gathered if run.tally for persona in run.tally.frequent_personas()}
     data = {
-        "runs": [_run(run, figure) for run, figure in zip(gathered, figures, strict=True)],
+        "runs": [_run(run, figure, personas) for run, figure in zip(gathered, figures, strict=True)],
         "map": drawn,
         "excerpts": [],
     }
@@ -125,7 +127,7 @@ def _gather(output: str, manifest: dict[str, Any], size: int, name: str | None =
     return Gathered(name or posixpath.basename(output) or output, manifest, kind, tally, pairs)
 
 
-def _run(run: Gathered, figures: dict[str, Any] | None) -> dict[str, Any]:
+def _run(run: Gathered, figures: dict[str, Any] | None, personas: Collection[str] = ()) -> dict[str, Any]:
     manifest = run.manifest
     names = ("run_id", "started", "complete", "unfinished", "until", "stages", "usage", "cost", "rows", "wall_seconds")
     return {
@@ -133,7 +135,7 @@ def _run(run: Gathered, figures: dict[str, Any] | None) -> dict[str, Any]:
         "kind": run.kind,
         **{name: manifest.get(name) for name in names},
         "contamination": manifest.get("contamination"),
-        "distributions": run.tally.as_json() if run.tally else None,
+        "distributions": run.tally.as_json(personas) if run.tally else None,
         "diversity": figures,
     }
 
@@ -146,7 +148,8 @@ def _map(runs: Sequence[Gathered]) -> tuple[dict[str, Any] | None, list[dict[str
     if not each:
         return None, [None] * len(runs)
     embeddings = [run.manifest["config"].get("report", {}).get("embedding") for run in runs]
-    vectors = vectors_of([row["question"] for _, row in drawn], embeddings[0] if _same(embeddings) else None)
+    same = all(embedding == embeddings[0] for embedding in embeddings)
+    vectors = vectors_of([row["question"] for _, row in drawn], embeddings[0] if same else None)
     clusters = cluster(vectors)
     points = np.round(lay_out(vectors.vectors) * 1000).astype(int).tolist()
     of = np.array([number for number, _ in drawn])
@@ -156,7 +159,7 @@ def _map(runs: Sequence[Gathered]) -> tuple[dict[str, Any] | None, list[dict[str
     ]
     return {
         "method": vectors.method,
-        "note": vectors.note,
+        "note": vectors.note if same else _not_comparable(embeddings),
         "clusters": list(clusters.names),
         "points": [
             {
@@ -173,20 +176,31 @@ def _map(runs: Sequence[Gathered]) -> tuple[dict[str, Any] | None, list[dict[str
     }, figures
 
 
-def _same(embeddings: Sequence[dict[str, Any] | None]) -> bool:
-    return all(embedding == embeddings[0] for embedding in embeddings)
+def _not_comparable(embeddings: Sequence[dict[str, Any] | None]) -> str:
+    models = " and ".join(embedding["model"] if embedding else "none" for embedding in embeddings)
+    return (
+        f"The runs have different report.embedding ({models}), and vectors of two models do not compare: words were"
+        " counted."
+    )
 
 
 def _row(row: dict[str, Any]) -> dict[str, Any]:
     """Return what the page shows of a row: what is long is cut, what is empty is left out."""
     shown = {name: value for name, value in row.items() if name not in ("source", "prompts", "calls", "models")}
     for name, length in _CUT.items():
-        if (value := shown.get(name)) is not None and len(value) > length:
-            shown[name] = value[:length] + " …"
+        if shown.get(name) is not None:
+            shown[name] = _cut(shown[name], length)
+    if shown.get("excerpt") is not None:
+        before, evidence, after = shown["excerpt"]
+        shown["excerpt"] = [before, _cut(evidence, _CUT["evidence"]), after]
     shown["source"] = {name: row["source"][name] for name in _SOURCE if row["source"][name] is not None}
     if "models" in row:
         shown["models"] = {stage: model for stage, model in row["models"].items() if model is not None}
     return {name: value for name, value in shown.items() if value not in (None, [], {})}
+
+
+def _cut(text: str, length: int) -> str:
+    return text if len(text) <= length else text[:length] + " …"
 
 
 def _excerpt_words(excerpts: Excerpts) -> list[str]:

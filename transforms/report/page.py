@@ -20,7 +20,9 @@ from typing import Any, Final
 _ASSETS: Final = Path(__file__).parent / "assets"
 _SCRIPTS: Final = ("dom.js", "charts.js", "figures.js", "map.js", "browse.js", "main.js")
 _CHUNK: Final = 500
-"""Rows that are unpacked at once."""
+"""Rows that are unpacked at once, at most."""
+ROW_BYTES: Final = 64 << 10
+"""Of a row as JSON; what is longer is not in the page, where it would take the room of many."""
 MAX_BYTES: Final = 32 << 20
 """Of all rows together, as they stand in the file."""
 
@@ -38,12 +40,19 @@ def page(title: str, data: Mapping[str, Any], rows: Mapping[str, Rows]) -> str:
 
     Args:
       data: figures of the runs, as `transforms.report.build` makes them.
-      rows: to look at, by "kept" and "rejected"; what is beyond `MAX_BYTES` is left out.
+      rows: to look at, by "kept" and "rejected"; what is beyond `ROW_BYTES` or `MAX_BYTES` is left out, which the page
+        says.
     """
     blocks, shown = [], {}
     for name, some in rows.items():
         chunks = _packed(some.sample, MAX_BYTES // len(rows))
-        shown[name] = {"total": some.total, "shown": sum(n for n, _ in chunks), "chunks": len(chunks)}
+        packed = sum(n for n, _ in chunks)
+        shown[name] = {
+            "total": some.total,
+            "shown": packed,
+            "too_large": len(some.sample) - packed,
+            "chunks": len(chunks),
+        }
         blocks += [
             f'<script type="text/plain" id="{name}-{number}">{text}</script>' for number, (_, text) in enumerate(chunks)
         ]
@@ -61,16 +70,23 @@ def page(title: str, data: Mapping[str, Any], rows: Mapping[str, Rows]) -> str:
 
 
 def _packed(rows: Sequence[dict[str, Any]], limit: int) -> list[tuple[int, str]]:
-    """Return (number, text) of chunks of rows: JSON, deflated, in base64; `limit` characters at most."""
+    """Return (number, text) of chunks of rows: JSON, deflated, in base64; `limit` characters at most.
+
+    A chunk that does not fit is halved, until not one row does.
+    """
     chunks: list[tuple[int, str]] = []
-    for start in range(0, len(rows), _CHUNK):
-        some = rows[start : start + _CHUNK]
-        packed = zlib.compress(json.dumps(some, ensure_ascii=False, separators=(",", ":")).encode("utf-8"), 6)
-        text = base64.b64encode(packed).decode("ascii")
-        limit -= len(text)
-        if limit < 0:
-            break
-        chunks.append((len(some), text))
+    start, size = 0, _CHUNK
+    while size and (some := rows[start : start + size]):
+        lines = [json.dumps(row, ensure_ascii=False, separators=(",", ":")).encode("utf-8") for row in some]
+        lines = [line for line in lines if len(line) <= ROW_BYTES]
+        text = base64.b64encode(zlib.compress(b"[" + b",".join(lines) + b"]", 6)).decode("ascii")
+        if len(text) > limit:
+            size = len(some) // 2
+            continue
+        start += len(some)
+        if lines:
+            limit -= len(text)
+            chunks.append((len(lines), text))
     return chunks
 
 

@@ -10,7 +10,7 @@ import hashlib
 import heapq
 import itertools
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -19,6 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from schemas.domains import ANSWER_TYPES, DOMAINS
+from schemas.records import Pair, Rejected, lacking_column
 from transforms.files import list_files, open_parquet, read_batches
 
 SHARDS: Final = 10
@@ -101,13 +102,22 @@ class Tally:
         for measured in table["difficulty"].drop_null().to_pylist():
             self.difficulty[measured["passes"], measured["samples"]] += 1
 
-    def as_json(self) -> dict[str, Any]:
-        """Return the distributions as the page has them; shares of what `pairs` says was looked at."""
+    def frequent_personas(self) -> list[str]:
+        """Return the `PERSONAS` most frequent personas, the first of them first."""
+        return [name for name, _ in sorted(self.personas.items(), key=_frequent)[:PERSONAS]]
+
+    def as_json(self, personas: Collection[str] = ()) -> dict[str, Any]:
+        """Return the distributions as the page has them; shares of what `pairs` says was looked at.
+
+        Args:
+          personas: whose counts are wanted beside the most frequent: those of a run that this one is compared with.
+        """
+        named = {name: self.personas[name] for name in (*self.frequent_personas(), *personas) if self.personas[name]}
         return {
             "pairs": self.rows,
             "domains": _in_order(self.domains, DOMAINS),
             "answer_types": _in_order(self.answer_types, ANSWER_TYPES),
-            "personas": [list(entry) for entry in sorted(self.personas.items(), key=_frequent)[:PERSONAS]],
+            "personas": [list(entry) for entry in sorted(named.items(), key=_frequent)],
             "distinct_personas": len(self.personas),
             "lengths": {name: {"width": LENGTHS[name], "bars": bars.tolist()} for name, bars in self.lengths.items()},
             "difficulty": self._pass_rates(),
@@ -131,14 +141,21 @@ def _frequent(entry: tuple[str, int]) -> tuple[int, str]:
     return -entry[1], entry[0]
 
 
+class ShardError(ValueError):
+    """The shards of a run are of another version; one line with the remedy."""
+
+
 def read_pairs(directory: str, size: int, of_a_kind: int) -> tuple[Tally, Sample]:
     """Return the distributions of `qa/` or `pairs/`, and a sample of its rows whatever their domain.
 
     Args:
       directory: of the shards.
+
+    Raises:
+      ShardError: a shard lacks a column.
     """
     tally, sample = Tally(), Sample(size, of_a_kind)
-    for table in _tables(directory):
+    for table in _tables(directory, Pair):
         tally.add(table)
         ranks = [int(name[:15], 16) for name in table["id"].to_pylist()]
         sample.offer(table, ranks, [domain or "" for domain in table["domain"].to_pylist()])
@@ -146,9 +163,13 @@ def read_pairs(directory: str, size: int, of_a_kind: int) -> tuple[Tally, Sample
 
 
 def read_rejected(directory: str, size: int, of_a_kind: int) -> Sample:
-    """Return a sample of `rejected/`, whatever the reason of its rows."""
+    """Return a sample of `rejected/`, whatever the reason of its rows.
+
+    Raises:
+      ShardError: a shard lacks a column.
+    """
     sample = Sample(size, of_a_kind)
-    for table in _tables(directory):
+    for table in _tables(directory, Rejected):
         sample.offer(table, _place_ranks(table), table["reason"].to_pylist())
     return sample
 
@@ -159,9 +180,14 @@ def _place_ranks(table: pa.Table) -> list[int]:
     return [int.from_bytes(hashlib.blake2b(repr(name).encode(), digest_size=8).digest(), "big") for name in names]
 
 
-def _tables(directory: str) -> Iterator[pa.Table]:
+def _tables(directory: str, record: type) -> Iterator[pa.Table]:
     for shard in itertools.islice(list_files(f"{directory}/part-*.parquet"), SHARDS):
         with open_parquet(shard) as file:
+            if field := lacking_column(record, file.schema_arrow):
+                raise ShardError(
+                    f"{shard} has no column {field.name!r} of {field.type}: another version of webscale-rl has written"
+                    " it; make the report with that one"
+                )
             for number in range(file.num_row_groups):
                 for batch in read_batches(file, number, file.schema_arrow.names):
                     yield pa.table(batch)

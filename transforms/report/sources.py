@@ -31,7 +31,7 @@ class Excerpts:
 
     Attributes:
       found: rows that have an excerpt.
-      changed: rows whose document is another one by now.
+      changed: rows whose document is another one by now, or not there any more.
       skipped: rows that were left out, for there was more to read than `BYTES`.
       unreadable: rows whose file could not be read.
       reason: why the first of them could not.
@@ -70,7 +70,7 @@ def add_excerpts(rows: Sequence[dict[str, Any]], config: dict[str, Any], budget:
         else:
             try:
                 budget -= _read(path, number, wanted, config, budget, done)
-            except (OSError, BeamIOError, ValueError, KeyError, pa.ArrowException) as error:
+            except (OSError, BeamIOError, ValueError, LookupError, pa.ArrowException) as error:
                 failed.add(path)
                 done.unreadable += sum(row["excerpt"] is None for row in wanted)
                 done.reason = done.reason or " ".join(str(error).split())[:300]
@@ -93,8 +93,10 @@ def _read(
                 _set(row, versions, done)
         read += size
         if read > budget:
+            done.skipped += sum(map(len, by_place.values()))
             break
-    done.skipped += sum(map(len, by_place.values()))
+    else:
+        done.changed += sum(map(len, by_place.values()))  # their row group ends before them by now
     return read
 
 
@@ -112,12 +114,17 @@ def _set(row: dict[str, Any], versions: Sequence[str | None], done: Excerpts) ->
 def _texts(
     path: str, number: int, column: str, places: list[int]
 ) -> Iterator[tuple[list[tuple[int, str | None]], int]]:
-    """Yield the (row, text) that are wanted of each batch of a row group, with the bytes that were decoded for it."""
+    """Yield the (row, text) that are wanted of each batch of a row group, with the bytes that were decoded for it.
+
+    Rows that the file has no longer are not among them, or the whole row group is not there.
+    """
     rows, first = np.array(places, np.int64), 0
     with open_parquet(path) as file:
+        if number >= file.num_row_groups:
+            return
         for batch in read_batches(file, number, [column]):
             inside = rows[(rows >= first) & (rows < first + batch.num_rows)]
-            texts = batch.column(0).take(pa.array(inside - first)).cast(pa.string()).to_pylist()
+            texts = batch.column(column).take(pa.array(inside - first)).cast(pa.string()).to_pylist()
             yield list(zip(inside.tolist(), texts, strict=True)), batch.nbytes
             first += batch.num_rows
             if first > places[-1]:

@@ -179,9 +179,10 @@ class Browser {
 function sampled(totals) {
   return Object.entries(KINDS)
     .map(([kind, { title }]) => {
-      const { shown, total } = totals[kind];
+      const { shown, total, too_large: left } = totals[kind];
+      const size = left ? ` Of those drawn ${count(left)} were left out, for their size.` : "";
       return shown < total
-        ? `${title}: ${count(shown)} of ${count(total)} are here, drawn evenly but for rare domains and reasons.`
+        ? `${title}: ${count(shown)} of ${count(total)} are here, drawn evenly but for rare domains and reasons.${size}`
         : `${title}: all ${count(total)} are here.`;
     })
     .join(" ");

@@ -171,13 +171,15 @@ function distributionsSection(runs) {
       runs,
     );
   });
-  const difficulty = told.some((each) => each.difficulty.length)
+  const measured = told.map((each) => new Map(each.difficulty));
+  const rates = [...new Set(measured.flatMap((of) => [...of.keys()]))].sort((a, b) => a - b);
+  const difficulty = rates.length
     ? h(
         "div",
         { class: "card" },
         barTable(
           "Share of closed-book samples that were right",
-          told.map((each) => each.difficulty.map(([rate, n]) => [percent(rate, 1), n])),
+          measured.map((of) => rates.map((rate) => [percent(rate, 1), of.get(rate) || 0])),
           told.map((each) => each.difficulty.reduce((sum, entry) => sum + entry[1], 0)),
         ),
       )
