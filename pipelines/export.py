@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import importlib.metadata
 import math
-import shlex
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -20,7 +19,7 @@ from pipelines.options import Parser, UsageError, refuse_occupied, suggestion
 from schemas.domains import ANSWER_TYPES, DOMAINS
 from transforms.exports import selection as selecting
 from transforms.exports.card import EXAMPLES, card
-from transforms.exports.readme import README, Made, counts, left_out, readme
+from transforms.exports.readme import README, Made, counts, left_out, readme, unsafe
 from transforms.exports.selection import UNKNOWN, Selection, Tally
 from transforms.exports.shards import ChangedError, Shards
 from transforms.exports.source import SourceError, tables
@@ -56,7 +55,8 @@ def parse_export(arguments: Sequence[str]) -> ExportOptions:
     """Return what the arguments of `webscale-rl export` describe.
 
     Raises:
-      UsageError: an unknown flag, target, domain or type of answer; a bad share; an output that is there.
+      UsageError: an unknown flag, target, domain or type of answer; a bad share; an output that is there, or that
+        commands cannot carry.
     """
     flags = _parser().parse_args(list(arguments))
     output = flags.output.rstrip("/") or "/"
@@ -66,6 +66,11 @@ def parse_export(arguments: Sequence[str]) -> ExportOptions:
         _known("--answer-types", flags.answer_types, ANSWER_TYPES),
         flags.max_pass_rate,
     )
+    if (character := unsafe(absolute(output))) is not None:
+        raise UsageError(
+            f"--output {absolute(output)!r} has {character!r}, which the commands for trainers cannot carry; name a"
+            " directory of letters, digits and / . _ + -, with spaces only between them"
+        )
     refuse_occupied(output, "name a new directory")
     return ExportOptions(flags.directory.rstrip("/") or "/", TARGETS[flags.to], output, selection, flags.incomplete)
 
@@ -205,9 +210,7 @@ def _write_beside(options: ExportOptions, made: Made, examples: Sequence[Pair]) 
     beside |= target.beside(made.rows)
     for path, content in beside.items():
         write_text(f"{options.output}/{path}", content)
-    text = (
-        readme(target, shlex.quote(absolute(options.output)), made) if target.rewarded else card(target, made, examples)
-    )
+    text = readme(target, absolute(options.output), made) if target.rewarded else card(target, made, examples)
     write_text(f"{options.output}/{README}", text)  # last: what has it is whole
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import pyarrow as pa
 from apache_beam.io.filesystem import BeamIOError
@@ -18,6 +18,13 @@ from transforms.exports.source import Part
 from transforms.files import exists, list_files, open_parquet
 from transforms.output import SUCCESS, is_output
 from transforms.read import forgotten_ids
+
+_DEMANDED: Final = ("run_id", "config", "prompts", "stages", "rows")
+_DEMANDED_OF: Final = {
+    "stages": ("stage", "unit", "in", "kept", "rejected", "errors", "pending", "reasons", "failures"),
+    "contamination": ("benchmark", "items", "pairs"),
+}
+"""What every line of a list must have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +74,7 @@ def _of_root(root: str) -> Exported:
 
 
 def _superseded(root: str, runs: tuple[str, ...]) -> defaultdict[str, list[str]]:
-    """Return the pairs that later runs have taken out of each."""
+    """Return the ids of pairs that later runs have taken out of each, in order."""
     gone: defaultdict[str, list[str]] = defaultdict(list)
     for run in runs:
         for path in list_files(f"{run_directory(root, run)}/superseded/part-*.parquet"):
@@ -75,17 +82,21 @@ def _superseded(root: str, runs: tuple[str, ...]) -> defaultdict[str, list[str]]
                 for batch in file.iter_batches(columns=["run_id", "pair_ids"]):
                     for row in batch.to_pylist():
                         gone[row["run_id"]] += row["pair_ids"] or ()
+    for ids in gone.values():
+        ids.sort()
     return gone
 
 
 def _manifest(directory: str) -> dict[str, Any]:
     """Return the manifest of a run that has pairs."""
     manifest = read_manifest(directory)
-    lacking = [name for name in ("run_id", "config", "prompts", "stages", "rows") if name not in manifest]
+    lacking = [name for name in _DEMANDED if name not in manifest]
+    for key, names in _DEMANDED_OF.items():
+        lines = manifest.get(key) or ()
+        lacking += [f"{key}.{name}" for name in names if any(name not in line for line in lines)]
     if lacking:
         raise UsageError(f"{directory}/manifest.json lacks {', '.join(lacking)}: another version has written it")
     if "qa" not in manifest["rows"]:
-        raise UsageError(
-            f"the run in {directory} ended with {manifest['until']} and has no qa/; run it again without --until"
-        )
+        until = manifest.get("until") or "no pairs"
+        raise UsageError(f"the run in {directory} ended with {until} and has no qa/; run it again without --until")
     return manifest

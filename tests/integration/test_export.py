@@ -208,6 +208,10 @@ def test_a_small_run_without_validation_says_so(tmp_path: Path, capsys: pytest.C
         (["--domains", "Other", "--answer-types", "name"], "(60 of other answer types, 540 of other domains)"),
         (["--to", "megatron"], "invalid choice: 'megatron'"),
         (["--shards", "7"], "unrecognized arguments: --shards 7"),
+        (["--output", "/tmp/a,b"], "--output '/tmp/a,b' has ',', which the commands for trainers cannot carry; name a"),
+        (["--output", "gs://bucket/a'b"], """has "'", which"""),
+        (["--output", "/tmp/a\nb"], r"--output '/tmp/a\nb' has '\n', which"),
+        (["--output", "/tmp/a\udcff"], r"has '\udcff', which"),
     ],
 )
 def test_what_makes_no_export_is_refused_in_a_line(
@@ -234,6 +238,19 @@ def test_what_cannot_be_exported_is_refused_by_name(
     (shard,) = (old / "qa").iterdir()
     pq.write_table(pq.read_table(shard).drop_columns(["difficulty"]), shard)
     assert f"{shard} has no column 'difficulty' of struct" in refused(capsys, old, *flags)
+    bare = lay_run(tmp_path / "bare", [pair(1)])
+    content = json.loads((bare / "manifest.json").read_text(encoding="utf-8"))
+    for number, (change, lacks) in enumerate(
+        [
+            ({"rows": {"documents": 1}, "until": None}, "ended with no pairs and has no qa/"),
+            ({"stages": [{"stage": "judge", "in": 1}]}, "lacks stages.unit, stages.kept, stages.rejected"),
+            ({"contamination": [{"benchmark": "gsm8k"}]}, "lacks contamination.items, contamination.pairs: another"),
+        ]
+    ):
+        changed = {key: value for key, value in {**content, **change}.items() if value is not None}
+        (bare / "manifest.json").write_text(json.dumps(changed), encoding="utf-8")
+        to = ["--to", "hf", "--output", tmp_path / f"bare-{number}"]
+        assert lacks in refused(capsys, bare, *to) and not (tmp_path / f"bare-{number}").exists()
     lost = lay_run(tmp_path / "lost", [pair(1)], rows={"qa": 2})
     assert f"{lost}/qa has 1 pairs and its manifest says 2" in refused(capsys, lost, *flags)
     assert not (tmp_path / "out").exists()

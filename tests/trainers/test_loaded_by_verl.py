@@ -35,6 +35,7 @@ def test_its_readme_trains_on_its_rows_by_its_reward(
     data = {**config.data, "filter_overlong_prompts_workers": None}
     train, validation = (RLHFDataset(config.data[name], tokenizer, data) for name in ("train_files", "val_files"))
     assert len(train) > len(validation) > 0
+    assert len(train) // config.data.train_batch_size >= 1, "what does not fill a batch is dropped"
     manager = load_reward_manager(config, tokenizer)
     for row in (train[0], train[len(train) - 1], validation[0]):
         truth = row["reward_model"]["ground_truth"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import re
+import subprocess
 from collections import Counter
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -13,15 +14,15 @@ import pyarrow as pa
 import pytest
 import yaml
 
-from schemas.records import Pair, Source, to_table
+from schemas.records import Difficulty, Pair, Source, StageNames, to_table
 from tests.exports import manifest, pair, rated
 from transforms.exports.card import card
-from transforms.exports.hf import HF
+from transforms.exports.hf import HF, model_name
 from transforms.exports.prompt import INSTRUCTION
-from transforms.exports.readme import Made, plain, readme
+from transforms.exports.readme import Made, plain, readme, unsafe
 from transforms.exports.selection import COLUMNS, Selection, Tally
 from transforms.exports.shards import ChangedError, Shards
-from transforms.exports.target import Place
+from transforms.exports.target import Place, batch
 from transforms.exports.targets import TARGETS
 
 PLACE = Place("train", 7)
@@ -61,6 +62,31 @@ def test_a_dataset_to_publish_says_nothing_of_its_makers_storage() -> None:
     published = HF.row(row, PLACE)
     assert "/home/maker" in str(row) and "/home/maker" not in str(published)
     assert "calls" not in published and set(row) - set(published) == {"calls"}
+
+
+@pytest.mark.parametrize(
+    ("name", "published"),
+    [
+        ("hosted_vllm//home/maker/models/secret", "secret"),
+        ("/home/maker/models/secret/", "secret"),
+        ("openai/~maker/secret", "secret"),
+        ("hosted_vllm/../models/secret", "secret"),
+        ("hosted_vllm/./secret", "secret"),
+        ("hosted_vllm/gs://maker/models/secret", "secret"),
+        ("hosted_vllm/C:\\maker\\secret", "secret"),
+        ("openrouter/meta-llama/llama-3.1-8b:free", "openrouter/meta-llama/llama-3.1-8b:free"),
+        ("embedded/extractive", "embedded/extractive"),
+        ("gpt-4o", "gpt-4o"),
+    ],
+)
+def test_a_model_that_is_a_path_is_published_by_its_last_part(name: str, published: str) -> None:
+    names = StageNames(screen=name, judge="gpt-4o")
+    (row,) = rows_of(pair(1, models=names, difficulty=Difficulty(name, 4, 1)))
+    shown = HF.row(row, PLACE)
+    assert shown["models"] == {**row["models"], "screen": published} and shown["models"]["classify"] is None
+    assert shown["difficulty"] == {"model": published, "samples": 4, "passes": 1}
+    text = card(HF, made(pair(1), config={"models": {"judge": {"model": name}}}), [])
+    assert f"| judge | {plain(published)} |" in text and model_name(published) == published
 
 
 def test_the_pairs_of_a_document_are_on_one_side_whatever_else_is_there() -> None:
@@ -244,7 +270,7 @@ def test_a_card_without_evaluation_sets_says_so() -> None:
 
 @pytest.mark.parametrize("name", ["verl", "trl", "openrlhf", "nemo-gym"])
 def test_a_readme_has_commands_counts_and_runs(name: str) -> None:
-    text = readme(TARGETS[name], "'/tmp/my data'", made(pair(1), pair(5)))
+    text = readme(TARGETS[name], "/tmp/my data", made(pair(1), pair(5)))
     assert "'/tmp/my data'" in text and "run `run-1`" in text and "2 of 2 pairs: 2 for training" in text
     assert INSTRUCTION in text and TARGETS[name].version in text
 
@@ -254,3 +280,116 @@ def test_verl_validates_on_nothing_where_there_is_nothing() -> None:
     without = TARGETS["verl"].launch("D", {"train": 1, "validation": 0})
     assert 'data.val_files="[$(files validation)]"' in with_all and "test_freq" not in with_all
     assert 'data.val_files="[$(files train)]"' in without and "trainer.test_freq=-1" in without
+
+
+def commands(name: str, directory: str, count: int = 2) -> str:
+    """Return the commands of a README."""
+    found = re.search(
+        r"\n```\n(.*?)\n```\n", readme(TARGETS[name], directory, made(*map(pair, range(count)))), re.DOTALL
+    )
+    assert found is not None
+    return found[1]
+
+
+def said_to(program: str, script: str, place: Path) -> list[str]:
+    """Return the arguments that a program is given by a script, started in a place."""
+    stub = f'{program}() {{ printf "%s\\n" "$@"; }}\n'
+    done = subprocess.run(["bash", "-euc", stub + script], capture_output=True, text=True, check=True, cwd=place)
+    return done.stdout.splitlines()
+
+
+@pytest.mark.parametrize(
+    "name", ["my data", "donn\u00e9es", "\u0939\u093f\u0928\u094d\u0926\u0940", "a+b-c_d.e", "plain"]
+)
+def test_verl_is_given_paths_that_hydra_reads_as_they_are(name: str, tmp_path: Path) -> None:
+    output = tmp_path / name
+    (output / "data").mkdir(parents=True)
+    for side in ("train-0", "train-1"):
+        (output / "data" / f"{side}.parquet").touch()
+    said = said_to("python3", commands("verl", str(output)), tmp_path)
+    assert f"data.train_files=['{output}/data/train-0.parquet','{output}/data/train-1.parquet']" in said
+    assert f"reward.custom_reward_function.path='{output}/reward.py'" in said
+
+
+@pytest.mark.parametrize("character", [*"'\"`$\\,()=[]{}#&~!;:@%*?<>|^\n\t\x1b\u202e\u00a0", "\udcff"])
+def test_a_character_that_commands_cannot_carry_is_found(character: str) -> None:
+    assert unsafe(f"/tmp/a{character}b") == character
+    assert unsafe(f"gs://bucket/a{character}b") == character
+
+
+@pytest.mark.parametrize("directory", ["/tmp/my data/\u4e2d\u6587/cafe\u0301_1.2-3+4", "gs://bucket-1/out", "/"])
+def test_a_directory_that_commands_can_carry_is_safe(directory: str) -> None:
+    assert unsafe(directory) is None
+    assert unsafe(f"{directory} ") == " ", "OpenRLHF cuts spaces off"
+
+
+@pytest.mark.parametrize(
+    ("name", "program"), [("verl", "python3"), ("trl", "trl"), ("openrlhf", "python3"), ("nemo-gym", "gym")]
+)
+def test_what_is_on_a_bucket_is_copied_and_trained_on_from_there(name: str, program: str, tmp_path: Path) -> None:
+    script = commands(name, "gs://bucket/all/my out")
+    first, rest = script.split("\n", 1)
+    assert first == "gcloud storage cp -r 'gs://bucket/all/my out' ." and "gs://" not in rest
+    copy = 'gcloud() { mkdir -p "${4##*/}/data"; touch "${4##*/}/data/train-0.parquet"; }\n'
+    here = f"{tmp_path}/my out"
+    said = said_to(program, f"{copy}{script}\npwd", tmp_path)
+    assert any(here in line for line in said)
+
+
+@pytest.mark.parametrize(
+    ("rows", "sizes"),
+    [(1, (1, 1, 1, 1)), (3, (2, 2, 2, 2)), (22, (16, 16, 4, 8)), (300, (256, 128, 4, 8)), (10**6, (512, 128, 4, 8))],
+)
+def test_verl_is_given_batches_that_its_rows_fill(rows: int, sizes: tuple[int, ...]) -> None:
+    """Its loader drops the rest and must not be empty; a micro batch divides what each of 8 GPUs is given."""
+    text = TARGETS["verl"].launch("D", {"train": rows, "validation": 0})
+    for flag, size in zip(
+        (
+            "data.train_batch_size",
+            "ppo_mini_batch_size",
+            "ppo_micro_batch_size_per_gpu",
+            "log_prob_micro_batch_size_per_gpu",
+        ),
+        sizes,
+        strict=True,
+    ):
+        found = {int(each) for each in re.findall(rf"{flag}=(\d+)", text)}
+        assert found == {size}, flag
+
+
+@pytest.mark.parametrize(
+    ("rows", "rollout", "steps"), [(1, 1, 1), (22, 16, 2), (127, 64, 8), (128, 128, 8), (9999, 128, 8)]
+)
+def test_other_trainers_take_no_step_larger_than_the_data(rows: int, rollout: int, steps: int) -> None:
+    """OpenRLHF takes `rows * samples // train.batch_size` steps, and none where that is 0."""
+    sides = {"train": rows, "validation": 0}
+    assert f"--rollout.batch_size {rollout} --train.batch_size {8 * rollout} " in TARGETS["openrlhf"].launch("D", sides)
+    assert f"--gradient_accumulation_steps {steps} " in TARGETS["trl"].launch("D", sides)
+
+
+def test_a_batch_is_a_power_of_two_within_the_rows() -> None:
+    assert [batch(rows, 8) for rows in (0, 1, 2, 3, 4, 7, 8, 9, 1000)] == [1, 1, 2, 2, 4, 4, 8, 8, 8]
+
+
+def test_a_card_of_pairs_without_a_domain_or_a_type_says_so() -> None:
+    bare = pair(1, domain=None, answer_type=None)
+    text = card(HF, made(bare), rows_of(bare))
+    assert text.count("| not stated | not stated |") == 1 and text.count("| not stated | 1 | 100.0% |") == 2
+
+
+def test_the_funnel_of_runs_of_different_stages_is_in_the_order_of_the_pipeline() -> None:
+    def of(*names: str) -> dict[str, Any]:
+        (stage,) = manifest(1)["stages"]
+        return manifest(1, stages=[{**stage, "stage": name} for name in names])
+
+    whole = replace(
+        made(pair(1)), manifests=(of("read", "judge", "questions"), of("read", "judge", "round_trip", "own"))
+    )
+    section = card(HF, whole, []).split("## Funnel")[1].split("##")[0]
+    rows = re.findall(r"^\| (\w+) \| pairs \| (\d+) \|", section, re.MULTILINE)
+    assert rows == [("read", "4"), ("judge", "4"), ("round_trip", "2"), ("questions", "2"), ("own", "2")]
+
+
+def test_a_card_does_without_what_was_done_with_what_was_found() -> None:
+    found = [{"benchmark": "gsm8k", "items": 1, "pairs": 2}]
+    assert "were dropped or are marked" in card(HF, made(pair(1), contamination=found, config={}), [])

@@ -8,12 +8,15 @@ from typing import Any, Final
 
 import yaml
 
-from transforms.exports.readme import Made, configs, counts, origin, plain, shares, table
+from schemas.config import STAGES
+from transforms.exports.hf import model_name
+from transforms.exports.readme import Made, configs, counts, origin, plain, shares, stated, table
 from transforms.exports.target import Pair, Target
 
 EXAMPLES: Final = 3
 _SIZES: Final = ((10**3, "n<1K"), (10**4, "1K<n<10K"), (10**5, "10K<n<100K"), (10**6, "100K<n<1M"), (10**7, "1M<n<10M"))
 _LARGER: Final = "10M<n<100M"
+_ORDER: Final = {stage: number for number, stage in enumerate(STAGES)}
 _LICENSES: Final = frozenset(
     "apache-2.0 mit cc0-1.0 cc-by-2.0 cc-by-3.0 cc-by-4.0 cc-by-sa-3.0 cc-by-sa-4.0 cc-by-nc-4.0 cc-by-nc-sa-4.0"
     " cc-by-nd-4.0 odc-by odbl gpl-3.0 bsd-3-clause".split()
@@ -79,7 +82,7 @@ def _languages(manifest: Mapping[str, Any]) -> Sequence[str]:
 
 
 def _examples(examples: Sequence[Pair]) -> str:
-    rows = [tuple(plain(pair[name]) for name in ("question", "answer", "answer_type", "domain")) for pair in examples]
+    rows = [tuple(stated(pair[name]) for name in ("question", "answer", "answer_type", "domain")) for pair in examples]
     return table(("question", "answer", "type", "domain"), rows)
 
 
@@ -101,7 +104,7 @@ def _funnel(manifests: Sequence[Mapping[str, Any]]) -> str:
             *(f"{figures[figure]:,}" for figure in ("in", "kept", "rejected", "errors", "pending")),
             ", ".join(f"{plain(reason)} {n:,}" for reason, n in reasons[name].most_common(3)),
         )
-        for name, figures in stages.items()
+        for name, figures in sorted(stages.items(), key=lambda item: _ORDER.get(item[0], len(_ORDER)))
     ]
     return table(("stage", "of", "in", "kept", "rejected", "errors", "pending", "most frequent reasons"), rows)
 
@@ -119,7 +122,7 @@ def _models(manifests: Sequence[Mapping[str, Any]]) -> str:
 def _asked(manifest: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
     models = manifest["config"].get("models") or {}
     for stage, prompt in manifest["prompts"].items():
-        yield stage, str((models.get(stage) or {}).get("model", "")), prompt
+        yield stage, model_name(str((models.get(stage) or {}).get("model", ""))), prompt
 
 
 def _contamination(manifests: Sequence[Mapping[str, Any]]) -> str:
@@ -134,7 +137,7 @@ def _contamination(manifests: Sequence[Mapping[str, Any]]) -> str:
             items[line["benchmark"]] = max(items.get(line["benchmark"], 0), line["items"])
             found[line["benchmark"]] += line["pairs"]
         if lines:
-            actions.add(manifest["config"]["decontaminate"]["on_contaminated"])
+            actions.add((manifest["config"].get("decontaminate") or {}).get("on_contaminated", "unknown"))
     if not items:
         return "The questions were compared with no evaluation set: do so before you report a score."
     rows = [(plain(name), f"{items[name]:,}", f"{found[name]:,}") for name in sorted(items)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -13,6 +14,7 @@ from transforms.exports.target import Pair, Place, Target
 
 _KEPT_OF_SOURCE: Final = ("doc_id", "text_sha256", "url", "license", "dataset")
 """The others are places in the storage of whoever made the dataset, and nobody else's business."""
+_PATH: Final = re.compile(r"(?:^|/)(?:/|~[^/]*/|\.\.?/)|\\")
 _PAIR: Final = arrow_schema(Record)
 _SOURCE: Final = _PAIR.field("source").type
 _SCHEMA: Final = pa.schema(
@@ -27,8 +29,18 @@ _SCHEMA: Final = pa.schema(
 
 
 def _row(pair: Pair, place: Place) -> dict[str, Any]:
-    source = {name: pair["source"][name] for name in _KEPT_OF_SOURCE}
-    return {name: source if name == "source" else pair[name] for name in _SCHEMA.names}
+    difficulty = pair["difficulty"]
+    changed = {
+        "source": {name: pair["source"][name] for name in _KEPT_OF_SOURCE},
+        "models": {stage: name and model_name(name) for stage, name in pair["models"].items()},
+        "difficulty": difficulty and {**difficulty, "model": model_name(difficulty["model"])},
+    }
+    return {name: changed.get(name, pair[name]) for name in _SCHEMA.names}
+
+
+def model_name(name: str) -> str:
+    """Return a model's name, of one that is a path in its maker's storage the last part alone."""
+    return re.split(r"[/\\]", name.rstrip("/\\"))[-1] if _PATH.search(name) else name
 
 
 def _launch(directory: str, rows: Mapping[str, int]) -> str:

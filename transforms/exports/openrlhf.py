@@ -9,7 +9,7 @@ from typing import Any, Final
 import pyarrow as pa
 
 from transforms.exports.prompt import prompt
-from transforms.exports.target import DATA_SOURCE, VALIDATION, Pair, Place, Target
+from transforms.exports.target import DATA_SOURCE, TRAIN, VALIDATION, Pair, Place, Target, batch
 
 _SCHEMA: Final = pa.schema([("prompt", pa.string()), ("label", pa.string()), ("datasource", pa.string())])
 
@@ -26,6 +26,7 @@ def _row(pair: Pair, place: Place) -> dict[str, Any]:
 
 def _launch(directory: str, rows: Mapping[str, int]) -> str:
     validation = f' \\\n  --eval.dataset "$DATA" --eval.split {VALIDATION} --eval.steps 100' if rows[VALIDATION] else ""
+    size = batch(rows[TRAIN], 128)
     return f"""DATA={directory}
 python3 -m openrlhf.cli.train_ppo_ray \\
   --actor.model_name_or_path Qwen/Qwen3-8B \\
@@ -34,7 +35,7 @@ python3 -m openrlhf.cli.train_ppo_ray \\
   --reward.remote_url "$DATA"/reward.py \\
   --algo.advantage.estimator group_norm --rollout.n_samples_per_prompt 8 \\
   --data.max_len 6144 --rollout.max_new_tokens 4096 \\
-  --rollout.batch_size 128 --train.batch_size 1024 \\
+  --rollout.batch_size {size} --train.batch_size {8 * size} \\
   --ref.num_nodes 1 --ref.num_gpus_per_node 8 \\
   --actor.num_nodes 1 --actor.num_gpus_per_node 8 \\
   --vllm.num_engines 8 --vllm.tensor_parallel_size 1 \\

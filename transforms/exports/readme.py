@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -18,6 +19,7 @@ README: Final = "README.md"
 _LONGEST: Final = 200
 _RUNS: Final = 20
 _HARMLESS: Final = frozenset(" ,;%?'/=+-")
+_IN_PATHS: Final = frozenset("/._+- ")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +50,7 @@ def readme(target: Target, directory: str, made: Made) -> str:
     """Return the README.
 
     Args:
-      directory: of the export, quoted for a shell.
+      directory: of the export, without anything that `unsafe` finds.
     """
     header = "" if target.within else f"---\n{yaml.safe_dump(configs(target, made.rows), sort_keys=False)}---\n\n"
     data, reward = f"{target.within}data", f"{target.within}reward.py"
@@ -64,7 +66,7 @@ directory beside it and no package; with `pip install math-verify` expressions a
 With {target.title} {target.version}; model, sizes and numbers of GPUs are yours to set:
 
 ```
-{target.launch(directory, made.rows)}
+{_commands(target, directory, made.rows)}
 ```
 
 ## Columns
@@ -77,6 +79,22 @@ The policy reads the question and, behind it: `{INSTRUCTION}`
 
 {origin(made)}
 """
+
+
+def unsafe(directory: str) -> str | None:
+    """Return the first character of a directory that a shell, Hydra, OpenRLHF or Markdown may take for more than a
+    part of its name; null where there is none."""
+    path = directory.replace("://", "/", 1)
+    found = (each for each in path if unicodedata.category(each)[0] not in "LMN" and each not in _IN_PATHS)
+    return next(found, " " if path.endswith(" ") else None)
+
+
+def _commands(target: Target, directory: str, rows: Mapping[str, int]) -> str:
+    """Return the commands that train; trainers read files, so what is on a bucket is copied first."""
+    if "://" not in directory:
+        return target.launch(shlex.quote(directory), rows)
+    copied = f'"$PWD"/{shlex.quote(directory.rsplit("/", 1)[-1])}'
+    return f"gcloud storage cp -r {shlex.quote(directory)} .\n{target.launch(copied, rows)}"
 
 
 def configs(target: Target, rows: Mapping[str, int]) -> dict[str, Any]:
@@ -126,12 +144,15 @@ def shares(counter: Mapping[Any, int], name: str, most: int = 30) -> str:
     total = sum(counter.values())
     listed = Counter(counter).most_common()
     listed.sort(key=lambda item: (-item[1], str(item[0])))
-    rows = [
-        ("not stated" if value is None else plain(value), f"{n:,}", f"{n / total:.1%}") for value, n in listed[:most]
-    ]
+    rows = [(stated(value), f"{n:,}", f"{n / total:.1%}") for value, n in listed[:most]]
     if rest := sum(n for _, n in listed[most:]):
         rows.append((f"{len(listed) - most:,} others", f"{rest:,}", f"{rest / total:.1%}"))
     return table((name, "pairs", "share"), rows)
+
+
+def stated(text: str | None) -> str:
+    """Return a text of strangers, if there is one, as `plain` does."""
+    return "not stated" if text is None else plain(text)
 
 
 def plain(text: str) -> str:

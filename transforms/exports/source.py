@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -29,7 +30,7 @@ class Part:
       run_id: its name.
       directory: where it lies.
       rows: of its `qa/`, as the manifest says.
-      gone: ids of its pairs that later runs have superseded.
+      gone: ids of its pairs that later runs have superseded, in order.
       forgotten: hashes of the ids of documents that are to be forgotten.
     """
 
@@ -66,13 +67,26 @@ class Part:
 
     def live(self, table: pa.Table) -> pa.Table:
         """Return the pairs that are still part of the dataset."""
-        if len(self.gone):
-            table = table.filter(pc.invert(pc.is_in(table["id"], self.gone)))
+        if len(self.gone) and table.num_rows:
+            table = table.filter(pc.invert(pc.is_in(table["id"], self._gone_of(table["id"]))))
         if self.forgotten:
             ids = pa.chunked_array([pc.fill_null(pc.struct_field(table["source"], "doc_id"), "").combine_chunks()])
             stays = [sha256 not in self.forgotten for sha256 in text_hashes(ids)]
             table = table.filter(pa.array(stays, pa.bool_()))
         return table
+
+    def _gone_of(self, ids: pa.ChunkedArray) -> pa.Array:
+        """Return those of `gone` from the least to the largest of some ids.
+
+        A set for a lookup is hashed at every call; shards are in order, so this one is no larger than it must be.
+        """
+        ends = pc.min_max(ids).as_py()
+        first = bisect_left(self.gone, ends["min"], key=_text)
+        return self.gone[first : bisect_right(self.gone, ends["max"], lo=first, key=_text)]
+
+
+def _text(scalar: pa.Scalar) -> str:
+    return str(scalar.as_py())
 
 
 def tables(parts: Sequence[Part], columns: Sequence[str] = COLUMNS) -> Iterator[tuple[int, pa.Table]]:

@@ -22,6 +22,14 @@ Pair = Mapping[str, Any]
 """A row of `qa/`."""
 
 
+def batch(rows: int, most: int) -> int:
+    """Return the largest power of two that is neither above the rows nor above `most`, itself one.
+
+    Trainers drop what does not fill a batch, and those with less than one do not start.
+    """
+    return min(most, 1 << (max(rows, 1).bit_length() - 1))
+
+
 @dataclass(frozen=True, slots=True)
 class Place:
     """Where a row stands: on which side of the split, and its number there."""
@@ -41,7 +49,7 @@ class Target:
       schema: of its Parquet files; null where it reads JSON lines.
       row: one of its rows.
       columns: names and what they are for, for the README.
-      launch: the commands that train, given the export's directory and the rows of each side.
+      launch: the commands that train, given the export's directory, quoted for a shell, and the rows of each side.
       beside: further files by path, given the rows of each side.
       within: the directory of the data and its reward, below that of the export; "" for itself.
       rewarded: whether a `reward.py` belongs to it.

@@ -8,7 +8,7 @@ from typing import Any, Final
 import pyarrow as pa
 
 from transforms.exports.prompt import messages
-from transforms.exports.target import MESSAGES, VALIDATION, Pair, Place, Target
+from transforms.exports.target import MESSAGES, TRAIN, VALIDATION, Pair, Place, Target, batch
 
 _SCHEMA: Final = pa.schema(
     [
@@ -32,13 +32,14 @@ def _launch(directory: str, rows: Mapping[str, int]) -> str:
     validation = (
         f" \\\n  --dataset_test_split {VALIDATION} --eval_strategy steps --eval_steps 100" if rows[VALIDATION] else ""
     )
+    steps = max(batch(rows[TRAIN], 64) // 8, 1)  # on each of up to 8 GPUs, of one question each
     return f"""cd {directory}    # trl imports reward.py from where it is started
 trl grpo \\
   --model_name_or_path Qwen/Qwen3-8B \\
   --dataset_name "$PWD" --dataset_train_split train \\
   --reward_funcs reward.accuracy \\
   --num_generations 8 --max_completion_length 4096 \\
-  --per_device_train_batch_size 8 --gradient_accumulation_steps 8 \\
+  --per_device_train_batch_size 8 --gradient_accumulation_steps {steps} \\
   --learning_rate 1e-6 --use_vllm --vllm_mode colocate \\
   --output_dir trained{validation}"""
 
