@@ -23,6 +23,7 @@ from schemas.records import Call, Document, Pair, Slot, Source, to_table
 from transforms.checks import checked
 from transforms.classify import ClassifyDomain
 from transforms.closed_book import ClosedBook
+from transforms.documents import VERDICTS
 from transforms.generate import GenerateQA
 from transforms.judge import JudgeQA
 from transforms.llm.cache import Entry, ResponseCache, request_key
@@ -35,6 +36,7 @@ from transforms.read import plan_corpus
 from transforms.round_trip import RoundTrip
 from transforms.screen import ScreenDocuments
 from transforms.spill import spill_rows
+from transforms.text.cut import cut
 
 KEPT: Final = "kept"
 _LOST: Final = "the cache has no answer to this prompt"
@@ -73,6 +75,23 @@ def document_of(config: RunConfig, source: Mapping[str, Any]) -> Document:
         raise ValueError("it has another text there now")
     names = {item.name for item in dataclasses.fields(Source)}
     return Document(Source(**{name: value for name, value in row.items() if name in names}), row["text"])
+
+
+def document_in(config: RunConfig, row: Mapping[str, Any]) -> Document:
+    """Return a row of `documents/` as the models were given it; where in the corpus it lay the row does not say."""
+    columns = config.columns
+    text = row[columns.text]
+    given = text if config.max_document_tokens is None else cut(text, config.max_document_tokens)
+    source = Source(
+        str(row[columns.id]),
+        "",
+        text_sha256=row[VERDICTS]["text_sha256"],
+        url=row.get(columns.url),
+        license=row.get(columns.license),
+        dataset=row.get(columns.dataset),
+        read_chars=len(given) if len(given) < len(text) else None,
+    )
+    return Document(source, given)
 
 
 class Life:

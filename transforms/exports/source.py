@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -48,7 +48,7 @@ class Part:
         found, rows = list_files(f"{self.directory}/qa/part-*.parquet"), 0
         for path in found:
             with open_parquet(path) as file:
-                self._check_columns(path, file)
+                check_columns(path, file, arrow_schema(Pair))
                 rows += file.metadata.num_rows
         if rows != self.rows:
             raise SourceError(
@@ -56,15 +56,6 @@ class Part:
                 " somebody is at work there, wait"
             )
         return found
-
-    def _check_columns(self, path: str, file: pq.ParquetFile) -> None:
-        there = file.schema_arrow
-        for field in arrow_schema(Pair):
-            if field.name not in there.names or there.field(field.name).type != field.type:
-                raise SourceError(
-                    f"{path} has no column {field.name!r} of {field.type}: another version of webscale-rl has written"
-                    " it; export with that one"
-                )
 
     def live(self, table: pa.Table) -> pa.Table:
         """Return the pairs that are still part of the dataset."""
@@ -75,6 +66,21 @@ class Part:
             stays = [sha256 not in self.forgotten for sha256 in text_hashes(ids)]
             table = table.filter(pa.array(stays, pa.bool_()))
         return table
+
+
+def check_columns(path: str, file: pq.ParquetFile, fields: Iterable[pa.Field]) -> None:
+    """Check that a shard has the columns that this version writes.
+
+    Raises:
+      SourceError: it lacks one.
+    """
+    there = file.schema_arrow
+    for field in fields:
+        if field.name not in there.names or there.field(field.name).type != field.type:
+            raise SourceError(
+                f"{path} has no column {field.name!r} of {field.type}: another version of webscale-rl has written it;"
+                " read it with that one"
+            )
 
 
 def tables(parts: Sequence[Part], columns: Sequence[str] = COLUMNS) -> Iterator[tuple[int, pa.Table]]:
