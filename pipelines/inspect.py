@@ -48,8 +48,8 @@ def parse_inspect(arguments: Sequence[str]) -> InspectOptions:
         prog="webscale-rl inspect",
         allow_abbrev=False,
         description="Show a pair's whole life: document, prompts, answers, checks, judge, and where it ended.",
-        epilog="Start it where the run was started: the corpus, prompt files and cache are looked for as the run named"
-        " them. A document's id shows the document's own stages, and lists its pairs.",
+        epilog="Start it where the run was started: the corpus, prompt files, indexes and cache are looked for as the"
+        " run named them. A document's id shows the document's own stages, and lists its pairs.",
     )
     parser.add_argument("directory", metavar="DIR", help="a run's --output, or a --root")
     parser.add_argument("name", metavar="ID", help="of a pair, in qa/, pairs/, rejected/ or errors/, or of a document")

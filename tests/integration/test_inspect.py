@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 from typing import Any
@@ -110,6 +111,29 @@ def test_merged_calls_are_told_once_for_each_stage_that_reads_them(
         text = shown(capsys, tmp_path / "run", pair["id"])
         assert "the cache has no answer" not in text
         assert all(f"answer {key}" in text for key in pair["calls"].values() if key)
+
+
+def test_the_comparison_with_evaluation_sets_is_a_stage_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    corpus, index, config = prose_corpus(tmp_path, 4), tmp_path / "index", tmp_path / "config.yaml"
+    with ModelServer() as server:
+        assert run(corpus, tmp_path / "plain", server) == 0
+        pair = rows_of(tmp_path / "plain", "qa")[0]
+        other = " ".join(reversed(pair["question"].split()))  # its words, and none of its runs of words
+        (tmp_path / "set.jsonl").write_text(json.dumps({"question": other}), encoding="utf-8")
+        build = ("benchmarks", "build", f"other={tmp_path}/set.jsonl", "--with-questions", "--output", index)
+        assert webscale_rl(*map(str, build)) == 0
+        models = {"decontaminate": {"model": "openai/compare", "api_base": server.base_url}}
+        config.write_text(json.dumps({"models": models}), encoding="utf-8")
+        flags = ("--config", str(config), "--benchmarks", str(index))
+        assert run(corpus, tmp_path / "run", server, *flags) == 0
+    gone = next(row for row in rows_of(tmp_path / "run", "rejected") if row["pair_id"] == pair["id"])
+    text = shown(capsys, tmp_path / "run", pair["id"], "--full")
+    assert headings(text)[-3:] == ["judge", "decontaminate", "where it ended"]
+    assert f"rejected, contaminated: {gone['value']}" in text and "paraphrase" in gone["value"]
+    assert "openai/compare, prompt" in text and f"answer {gone['calls']['decontaminate']}" in text
+    assert json.dumps(other, ensure_ascii=False) in text
+    shutil.rmtree(index)
+    assert "── decontaminate  its index cannot be read: " in shown(capsys, tmp_path / "run", pair["id"])
 
 
 def test_an_error_shows_the_answers_that_were_of_no_use(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
