@@ -11,13 +11,12 @@ import pyarrow as pa
 from apache_beam.io.filesystem import BeamIOError
 
 from pipelines.options import UsageError
-from pipelines.roots import run_directory, told
+from pipelines.roots import forgotten, run_directory, superseded, told
 from pipelines.rundir import read_manifest
-from transforms.catalog import CATALOG, noted_in, read_catalog
+from transforms.catalog import CATALOG, read_catalog
 from transforms.exports.source import Part
-from transforms.files import exists, list_files, open_parquet
+from transforms.files import exists
 from transforms.output import SUCCESS, is_output
-from transforms.read import forgotten_ids
 
 _DEMANDED: Final = ("run_id", "config", "prompts", "stages", "rows")
 _DEMANDED_OF: Final = {
@@ -63,28 +62,16 @@ def _of_root(root: str) -> Exported:
         catalog, _ = read_catalog(root)
         if catalog is None or not catalog.runs:
             raise UsageError(f"{root} has no run yet; wait for its first refresh")
-        gone = _superseded(root, catalog.run_ids)
-        forgotten = forgotten_ids([noted_in(root, each.id) for each in catalog.forgotten if not each.swept])
+        gone: defaultdict[str, list[str]] = defaultdict(list)
+        for _, row in superseded(root, catalog.run_ids):
+            gone[row["run_id"]] += row["pair_ids"] or ()
+        unswept = forgotten(root, catalog)
         manifests = tuple(_manifest(run_directory(root, run)) for run in catalog.run_ids)
     parts = tuple(
-        Part(run, run_directory(root, run), manifest["rows"]["qa"], pa.array(gone[run], pa.string()), forgotten)
+        Part(run, run_directory(root, run), manifest["rows"]["qa"], pa.array(sorted(gone[run]), pa.string()), unswept)
         for run, manifest in zip(catalog.run_ids, manifests, strict=True)
     )
     return Exported(parts, manifests)
-
-
-def _superseded(root: str, runs: tuple[str, ...]) -> defaultdict[str, list[str]]:
-    """Return the ids of pairs that later runs have taken out of each, in order."""
-    gone: defaultdict[str, list[str]] = defaultdict(list)
-    for run in runs:
-        for path in list_files(f"{run_directory(root, run)}/superseded/part-*.parquet"):
-            with open_parquet(path) as file:
-                for batch in file.iter_batches(columns=["run_id", "pair_ids"]):
-                    for row in batch.to_pylist():
-                        gone[row["run_id"]] += row["pair_ids"] or ()
-    for ids in gone.values():
-        ids.sort()
-    return gone
 
 
 def _manifest(directory: str) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
+from apache_beam.io.filesystem import BeamIOError
 from pydantic import BaseModel
 
 from pipelines.inputs import prompts_of
@@ -20,9 +21,13 @@ from prompts import PromptSet
 from schemas.config import RunConfig
 from schemas.elements import Selection
 from schemas.records import Call, Document, Pair, Slot, Source, to_table
+from transforms.benchmarks.index import BenchmarkIndexError
+from transforms.benchmarks.nearest import open_neighbours
 from transforms.checks import checked
 from transforms.classify import ClassifyDomain
 from transforms.closed_book import ClosedBook
+from transforms.decontaminate import AskSame, Suspect, likest
+from transforms.documents import VERDICTS
 from transforms.generate import GenerateQA
 from transforms.judge import JudgeQA
 from transforms.llm.cache import Entry, ResponseCache, request_key
@@ -35,6 +40,7 @@ from transforms.read import plan_corpus
 from transforms.round_trip import RoundTrip
 from transforms.screen import ScreenDocuments
 from transforms.spill import spill_rows
+from transforms.text.cut import cut
 
 KEPT: Final = "kept"
 _LOST: Final = "the cache has no answer to this prompt"
@@ -75,6 +81,23 @@ def document_of(config: RunConfig, source: Mapping[str, Any]) -> Document:
     return Document(Source(**{name: value for name, value in row.items() if name in names}), row["text"])
 
 
+def document_in(config: RunConfig, row: Mapping[str, Any]) -> Document:
+    """Return a row of `documents/` as the models were given it; where in the corpus it lay the row does not say."""
+    columns = config.columns
+    text = row[columns.text]
+    given = text if config.max_document_tokens is None else cut(text, config.max_document_tokens)
+    source = Source(
+        str(row[columns.id]),
+        "",
+        text_sha256=row[VERDICTS]["text_sha256"],
+        url=row.get(columns.url),
+        license=row.get(columns.license),
+        dataset=row.get(columns.dataset),
+        read_chars=len(given) if len(given) < len(text) else None,
+    )
+    return Document(source, given)
+
+
 class Life:
     """The stages of a run, asked again about one document.
 
@@ -87,9 +110,9 @@ class Life:
         self._config = config
         self._cache = cache
         self._models = {stage: Settings(**model.model_dump()) for stage, model in config.asked.items()}
-        prompts = prompts_of(config)
-        self._rules = _rules(config, prompts)
-        self._solve = ClosedBook(prompts, config.closed_book)
+        self._prompts = prompts_of(config)
+        self._rules = _rules(config, self._prompts)
+        self._solve = ClosedBook(self._prompts, config.closed_book)
 
     def steps(self, document: Document, pair_id: str | None) -> Iterator[Step]:
         """Yield what each stage from the screen on asked about a document, or about one of its pairs, and decided.
@@ -97,8 +120,8 @@ class Life:
         Ends with the stage that did not keep it, or has no answer in the cache.
         """
         for stage in self._config.stages:
-            if stage == "closed_book" and pair_id is not None:
-                yield from self._solved(document, pair_id)
+            if stage in ("decontaminate", "closed_book") and pair_id is not None:
+                yield from self._of_pair(document, pair_id)
                 return
             if stage == "check":
                 decision, exchanges = checked(document, self._config.checks), tuple[Exchange, ...]()
@@ -113,14 +136,35 @@ class Life:
                 return
             document = kept
 
-    def _solved(self, document: Document, pair_id: str) -> Iterator[Step]:
-        """Yield what the policy answered, where it was asked: what the stages before turned away it was not."""
+    def _of_pair(self, document: Document, pair_id: str) -> Iterator[Step]:
+        """Yield what was asked of a pair by itself, where it was: what the stages before turned away was not."""
         slots = [slot for slot in document.slots if slot.pair_id == pair_id]
         for pair in to_table(Pair, [to_pair(document, slot) for slot in slots]).to_pylist():
-            exchanges = tuple(map(self._exchange, self._solve.requests(pair)))
-            if any(exchange.answers for exchange in exchanges):
-                decision = self._solve.decide(pair, list(map(_answer, exchanges)))
-                yield Step("closed_book", exchanges, KEPT if decision.kept is not None else _why(decision, pair_id))
+            asked: list[tuple[Rule[Any], Any]] = []
+            if "decontaminate" in self._models:
+                try:
+                    asked += self._compared(pair)
+                except (BenchmarkIndexError, OSError, BeamIOError) as error:
+                    yield Step("decontaminate", (), f"its index cannot be read: {' '.join(str(error).split())}")
+            if "closed_book" in self._models:
+                asked.append((self._solve, pair))
+            for rule, element in asked:
+                exchanges = tuple(map(self._exchange, rule.requests(element)))
+                if not any(exchange.answers for exchange in exchanges):
+                    continue
+                decision = rule.decide(element, list(map(_answer, exchanges)))
+                yield Step(rule.stage, exchanges, KEPT if decision.kept is not None else _why(decision, pair_id))
+                if decision.kept is None:
+                    return
+
+    def _compared(self, pair: Mapping[str, Any]) -> list[tuple[Rule[Any], Any]]:
+        """Return how a model was asked whether a question is an evaluation set's; nothing where it is like none."""
+        settings = self._config.decontaminate
+        if settings is None:
+            return []
+        neighbours = [open_neighbours(path) for path in settings.benchmarks]
+        (items,) = likest(neighbours, [pair["question"] or ""])
+        return [(AskSame(self._prompts, settings), Suspect(pair, items))] if items else []
 
     def _asked(
         self, rule: Rule[Document], document: Document, pair_id: str | None

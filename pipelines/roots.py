@@ -8,12 +8,14 @@ import sys
 import time
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import pyarrow as pa
 from apache_beam.io.filesystem import BeamIOError
 
 from pipelines.options import UsageError
 from schemas.catalog import Catalog, Takedown
+from schemas.records import Superseded, arrow_schema
 from transforms.catalog import (
     CATALOG,
     FORGOTTEN,
@@ -25,13 +27,35 @@ from transforms.catalog import (
     read_catalog,
     write_catalog,
 )
+from transforms.exports.source import check_columns
 from transforms.files import copy, delete, delete_tree, exists, list_files, open_parquet
 from transforms.llm.batch.journal import BATCH, Journal, JournalError
 from transforms.lock import LOCK, HeldError, beating, describe, release, take
 from transforms.output import SCRATCH, is_output, is_temporary
+from transforms.read import forgotten_ids
 from transforms.state import absolute
 from transforms.storage import StorageError
 from transforms.swap import ConflictError, SwapError
+
+
+def superseded(root: str, runs: Sequence[str]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield (directory of the run that took it out, row of its `superseded/`) of what runs have replaced.
+
+    Raises:
+      SourceError: a shard is another version's.
+    """
+    for run in runs:
+        for path in list_files(f"{run_directory(root, run)}/superseded/part-*.parquet"):
+            with open_parquet(path) as file:
+                check_columns(path, file, arrow_schema(Superseded))
+                for batch in file.iter_batches():
+                    for row in batch.to_pylist():
+                        yield run_directory(root, run), row
+
+
+def forgotten(root: str, catalog: Catalog) -> frozenset[str]:
+    """Return the hashes of the ids of documents that are to be forgotten, and of which runs may still have rows."""
+    return forgotten_ids([noted_in(root, each.id) for each in catalog.forgotten if not each.swept])
 
 
 def last_night(place: str) -> tuple[list[str], list[str]]:

@@ -11,7 +11,7 @@ import hashlib
 import itertools
 import types
 import typing
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -293,9 +293,8 @@ def arrow_schema(record: type) -> pa.Schema:
     return pa.schema(_arrow_fields(record))
 
 
-def lacking_column(record: type, there: pa.Schema) -> pa.Field | None:
-    """Return the first field of `arrow_schema` that a file has not, or has of another type; null where it has all."""
-    wanted = arrow_schema(record)
+def lacking_column(wanted: Iterable[pa.Field], there: pa.Schema) -> pa.Field | None:
+    """Return the first field that a file has not, or has of another type; null where it has all."""
     return next(
         (each for each in wanted if each.name not in there.names or there.field(each.name).type != each.type), None
     )

@@ -18,7 +18,7 @@ from schemas.answers import SameAnswer, Stage, json_schema
 from schemas.config_filters import DecontaminateSettings
 from schemas.records import Contamination, Rejected
 from transforms.benchmarks.index import open_indexes
-from transforms.benchmarks.nearest import Neighbour, open_neighbours
+from transforms.benchmarks.nearest import Neighbour, Neighbours, open_neighbours
 from transforms.benchmarks.rules import contamination_column, contaminations
 from transforms.ledger import SIDE_DOORS, Doors, LedgerDoFn, doors
 from transforms.llm.client import Answered, ClientSettings
@@ -121,6 +121,13 @@ class AskSame(Rule[Suspect]):
         return Decision(Suspect(pair, suspect.items), figures=tuple(figures(found)))
 
 
+def likest(neighbours: Sequence[Neighbours], questions: Sequence[str]) -> list[tuple[Neighbour, ...]]:
+    """Return the items that a model is to compare each question with, over all of at least one index."""
+    near = zip(*(each.nearest(questions, CANDIDATES) for each in neighbours), strict=True)
+    ranked = [sorted((one for items in each for one in items), key=lambda one: -one.score) for each in near]
+    return [tuple(items[:CANDIDATES]) for items in ranked]
+
+
 class Decontaminate(beam.PTransform):
     """Tables of `Pair` -> `Doors` whose kept elements are such tables.
 
@@ -195,7 +202,5 @@ class _Compare(LedgerDoFn):
         """Return the items that each pair is likest to which no rule has found, where there are any."""
         if not self.neighbours:
             return {}
-        questions = [question or "" for question in pairs["question"].to_pylist()]
-        near = zip(*(each.nearest(questions, CANDIDATES) for each in self.neighbours), strict=True)
-        likest = [sorted((one for items in each for one in items), key=lambda one: -one.score) for each in near]
-        return {row: tuple(items[:CANDIDATES]) for row, items in enumerate(likest) if items and row not in found}
+        items = likest(self.neighbours, [question or "" for question in pairs["question"].to_pylist()])
+        return {row: those for row, those in enumerate(items) if those and row not in found}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -49,7 +49,7 @@ class Part:
         found, rows = list_files(f"{self.directory}/qa/part-*.parquet"), 0
         for path in found:
             with open_parquet(path) as file:
-                self._check_columns(path, file)
+                check_columns(path, file, arrow_schema(Pair))
                 rows += file.metadata.num_rows
         if rows != self.rows:
             raise SourceError(
@@ -57,13 +57,6 @@ class Part:
                 " somebody is at work there, wait"
             )
         return found
-
-    def _check_columns(self, path: str, file: pq.ParquetFile) -> None:
-        if field := lacking_column(Pair, file.schema_arrow):
-            raise SourceError(
-                f"{path} has no column {field.name!r} of {field.type}: another version of webscale-rl has written it;"
-                " export with that one"
-            )
 
     def live(self, table: pa.Table) -> pa.Table:
         """Return the pairs that are still part of the dataset."""
@@ -87,6 +80,19 @@ class Part:
 
 def _text(scalar: pa.Scalar) -> str:
     return str(scalar.as_py())
+
+
+def check_columns(path: str, file: pq.ParquetFile, fields: Iterable[pa.Field]) -> None:
+    """Check that a shard has the columns that this version writes.
+
+    Raises:
+      SourceError: it lacks one.
+    """
+    if field := lacking_column(fields, file.schema_arrow):
+        raise SourceError(
+            f"{path} has no column {field.name!r} of {field.type}: another version of webscale-rl has written it;"
+            " read it with that one"
+        )
 
 
 def tables(parts: Sequence[Part], columns: Sequence[str] = COLUMNS) -> Iterator[tuple[int, pa.Table]]:

@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from schemas.domains import ANSWER_TYPES, DOMAINS
-from schemas.records import Pair, Rejected, lacking_column
+from schemas.records import Pair, Rejected, arrow_schema, lacking_column
 from transforms.files import list_files, open_parquet, read_batches
 
 SHARDS: Final = 10
@@ -183,7 +183,7 @@ def _place_ranks(table: pa.Table) -> list[int]:
 def _tables(directory: str, record: type) -> Iterator[pa.Table]:
     for shard in itertools.islice(list_files(f"{directory}/part-*.parquet"), SHARDS):
         with open_parquet(shard) as file:
-            if field := lacking_column(record, file.schema_arrow):
+            if field := lacking_column(arrow_schema(record), file.schema_arrow):
                 raise ShardError(
                     f"{shard} has no column {field.name!r} of {field.type}: another version of webscale-rl has written"
                     " it; make the report with that one"
