@@ -271,6 +271,7 @@ def test_a_card_without_evaluation_sets_says_so() -> None:
 @pytest.mark.parametrize("name", ["verl", "trl", "openrlhf", "nemo-gym"])
 def test_a_readme_has_commands_counts_and_runs(name: str) -> None:
     text = readme(TARGETS[name], "/tmp/my data", made(pair(1), pair(5)))
+    assert "\nAbout 0.1 of the documents are for validation, by a hash" in text
     assert "'/tmp/my data'" in text and "run `run-1`" in text and "2 of 2 pairs: 2 for training" in text
     assert INSTRUCTION in text and TARGETS[name].version in text
 
