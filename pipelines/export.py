@@ -213,7 +213,7 @@ def _write_beside(options: ExportOptions, made: Made, examples: Sequence[Pair]) 
     beside: dict[str, str] = {}
     if target.rewarded:
         beside |= {f"{target.within}{path}": content for path, content in files().items()}
-    beside |= target.beside(made.rows)
+    beside |= target.beside(made.rows, made.tally.licenses)
     for path, content in beside.items():
         write_text(f"{options.output}/{path}", content)
     text = readme(target, absolute(options.output), made) if target.rewarded else card(target, made, examples)
