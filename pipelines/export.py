@@ -101,7 +101,11 @@ def _parser() -> Parser:
         metavar="N",
         help="pairs that the closed_book model got right in at most this share of its samples, none it was not asked",
     )
-    parser.add_argument("--incomplete", action="store_true", help="take a run, too, that is not complete")
+    parser.add_argument(
+        "--incomplete",
+        action="store_true",
+        help="take a run, too, that is not complete; not one that stopped at --until, which has no qa/",
+    )
     return parser
 
 
@@ -162,7 +166,9 @@ def _made(source: Exported, options: ExportOptions) -> Made:
             tally.dropped["superseded or forgotten"] += superseded
         tally.add(table, options.selection)
     runs = tuple(part.run_id for part in source.parts)
-    return Made(importlib.metadata.version("webscale-rl"), runs, source.manifests, options.selection, tally)
+    return Made(
+        importlib.metadata.version("webscale-rl"), runs, source.manifests, options.selection, tally, source.complete
+    )
 
 
 def _check(made: Made, options: ExportOptions) -> None:
@@ -207,7 +213,7 @@ def _write_beside(options: ExportOptions, made: Made, examples: Sequence[Pair]) 
     beside: dict[str, str] = {}
     if target.rewarded:
         beside |= {f"{target.within}{path}": content for path, content in files().items()}
-    beside |= target.beside(made.rows)
+    beside |= target.beside(made.rows, made.tally.licenses)
     for path, content in beside.items():
         write_text(f"{options.output}/{path}", content)
     text = readme(target, absolute(options.output), made) if target.rewarded else card(target, made, examples)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,10 +14,11 @@ from apache_beam.io.filesystem import BeamIOError
 from pipelines.options import UsageError
 from pipelines.roots import forgotten, run_directory, superseded, told
 from pipelines.rundir import read_manifest
-from transforms.catalog import CATALOG, read_catalog
+from transforms.catalog import CATALOG, RUNS, read_catalog
 from transforms.exports.source import Part
 from transforms.files import exists
 from transforms.output import SUCCESS, is_output
+from transforms.state import absolute
 
 _DEMANDED: Final = ("run_id", "config", "prompts", "stages", "rows")
 _DEMANDED_OF: Final = {
@@ -28,25 +30,28 @@ _DEMANDED_OF: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Exported:
-    """The runs whose pairs are exported, oldest first, and their manifests."""
+    """The runs whose pairs are exported, oldest first, their manifests, and whether they are complete."""
 
     parts: tuple[Part, ...]
     manifests: tuple[Mapping[str, Any], ...]
+    complete: bool = True
 
 
 def exported(directory: str, *, incomplete: bool) -> Exported:
     """Return what lies in a directory.
 
     Raises:
-      UsageError: it is no run and no root, has no pairs, or is not complete.
+      UsageError: it is no run and no root, is one of a root's runs, has no pairs, or is not complete.
     """
     try:
         if exists(f"{directory}/{CATALOG}"):
             return _of_root(directory)
         if not is_output(directory):
             raise UsageError(f"{directory} holds no run; name a run's --output, or the --root of refreshes")
+        _check_no_part(directory)
         manifest = _manifest(directory)
-        if not exists(f"{directory}/{SUCCESS}") and not incomplete:
+        complete = exists(f"{directory}/{SUCCESS}")
+        if not complete and not incomplete:
             reasons = "; ".join(manifest.get("unfinished", ())) or "it has no _SUCCESS"
             raise UsageError(f"the run in {directory} is not complete ({reasons}); finish it, or add --incomplete")
     except (OSError, BeamIOError, ValueError) as error:
@@ -54,7 +59,16 @@ def exported(directory: str, *, incomplete: bool) -> Exported:
             raise
         raise UsageError(f"{directory} cannot be read: {' '.join(str(error).split())}") from None
     part = Part(manifest["run_id"], directory, manifest["rows"]["qa"], pa.array([], pa.string()))
-    return Exported((part,), (manifest,))
+    return Exported((part,), (manifest,), complete)
+
+
+def _check_no_part(directory: str) -> None:
+    """Check that a run is none of a root's: what was superseded or forgotten there, the root alone knows."""
+    root, name = posixpath.split(posixpath.dirname(absolute(directory)))
+    if name == RUNS and exists(f"{root}/{CATALOG}"):
+        raise UsageError(
+            f"{directory} is a run of the root {root}, and later runs may have superseded its pairs; export {root}"
+        )
 
 
 def _of_root(root: str) -> Exported:

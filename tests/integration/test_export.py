@@ -17,6 +17,7 @@ from openai.types.responses.response_create_params import ResponseCreateParamsNo
 from pydantic import TypeAdapter
 
 import pipelines.export
+from pipelines.export import parse_export
 from tests.exports import data_of, exported, ids_of, lay_run, loaded, pair, rated, rows_of
 from tests.roots import all_rows, catalog_of, ids_file, lay_out, refresh, runs_of
 from tests.support import prose, webscale_rl
@@ -280,10 +281,43 @@ def test_a_run_that_changes_while_it_is_exported_is_told(
     assert not (tmp_path / "out" / "README.md").exists()
 
 
-def test_what_there_is_of_a_run_is_taken_when_asked_for(tmp_path: Path) -> None:
+@pytest.mark.parametrize("target", ALL)
+def test_what_there_is_of_a_run_is_taken_when_asked_for_and_says_so(
+    target: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     half = lay_run(tmp_path / "half", [pair(1)])
+    whole = exported(half, target, tmp_path / "whole", "--incomplete")
+    words = "The run was not complete when it was exported"
+    assert words not in capsys.readouterr().out + (whole / "README.md").read_text(encoding="utf-8")
     (half / "_SUCCESS").unlink()
-    assert len(rows_of(exported(half, "trl", tmp_path / "out", "--incomplete"), "train")) == 1
+    output = exported(half, target, tmp_path / "out", "--incomplete")
+    assert len(rows_of(output, "train")) == 1
+    assert words in capsys.readouterr().out and words in (output / "README.md").read_text(encoding="utf-8")
+
+
+def test_the_help_says_that_a_run_until_a_stage_has_nothing_to_take(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        parse_export(["--help"])
+    assert "not one that stopped at --until, which has no qa/" in " ".join(capsys.readouterr().out.split())
+
+
+@pytest.mark.parametrize("flags", [[], ["--incomplete"]])
+def test_a_run_of_a_root_is_not_exported_alone(
+    flags: list[str], root: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (run, *_) = runs_of(root)
+    to = ["--to", "hf", "--output", tmp_path / "out", *flags]
+    said = refused(capsys, f"{root}/runs/{run}", *to)
+    assert f"{root}/runs/{run} is a run of the root {root}, and later runs" in said and f"export {root}\n" in said
+    monkeypatch.chdir(f"{root}/runs")
+    assert f"{run} is a run of the root {root}, and" in refused(capsys, run, *to)
+    assert "holds no run" in refused(capsys, f"{root}/runs/nowhere", *to)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_run_in_a_directory_named_runs_that_no_root_has_is_exported(tmp_path: Path) -> None:
+    run = lay_run(tmp_path / "runs" / "one", [pair(1)])
+    assert len(rows_of(exported(run, "trl", tmp_path / "out", "--split", "0"), "train")) == 1
 
 
 def test_of_a_root_only_what_is_live_goes_along(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -264,6 +264,52 @@ def test_a_card_says_what_one_must_know_and_its_strangers_do_nothing() -> None:
     assert set(widths) <= {3, 4, 5, 9}, "no cell breaks its table"
 
 
+@pytest.mark.parametrize(
+    ("licenses", "license", "note"),
+    [
+        (("CC-BY-4.0", "cc-by-4.0 "), "Creative Commons Attribution 4.0 International", None),
+        (("apache-2.0",), "Apache 2.0", None),
+        (("ODC-BY",), "TBD", "documents: 'ODC-BY'"),
+        (("MIT", "CC-BY-4.0", "MIT"), "TBD", "documents: 'MIT', 'CC-BY-4.0'"),
+        (("MIT", None, None), "TBD", "documents: not stated, 'MIT'"),
+        ((None,), "TBD", "documents: not stated"),
+        (("x\nlicense: MIT\u2028\x7f",), "TBD", "documents: 'x\\nlicense: MIT\\u2028\\x7f'"),
+        (tuple(map(str, range(12))), "TBD", "'7' and 2 others"),
+    ],
+)
+def test_nemo_gym_is_told_the_licence_of_the_card_or_what_the_sources_state(
+    licenses: tuple[str | None, ...], license: str, note: str | None
+) -> None:
+    beside = TARGETS["nemo-gym"].beside({"train": 1, "validation": 1}, licensed(*licenses).tally.licenses)
+    (config,) = (content for path, content in beside.items() if path.endswith(".yaml"))
+    agent = yaml.safe_load(config)["webscale_rl_simple_agent"]["responses_api_agents"]["simple_agent"]
+    assert [each["license"] for each in agent["datasets"]] == [license, license]
+    comments = [line for line in config.splitlines() if line.startswith("#")]
+    assert [line.endswith(note or "") for line in comments] == ([] if note is None else [True])
+
+
+@pytest.mark.parametrize(
+    ("models", "by_rules"),
+    [
+        ({"judge": {"model": "embedded/extractive"}, "closed_book": None}, True),
+        ({"judge": {"model": "openai/some-model"}}, False),
+        ({"judge": {"model": "openai/embedded/extractive"}}, False),
+        ({}, False),
+    ],
+)
+def test_a_card_says_who_wrote_the_pairs_and_no_more_than_the_funnel(models: dict[str, Any], by_rules: bool) -> None:
+    text = card(HF, made(pair(1), config={"models": models}), [])
+    assert ("not for training" in text, "models wrote them" in text) == (by_rules, not by_rules)
+    assert ("simple rules" in text, "verdicts are models'" in text) == (by_rules, not by_rules)
+    assert "threw most" not in text and "Funnel says what each step" in text
+
+
+def test_a_card_of_runs_some_by_a_model_says_that_models_wrote_the_pairs() -> None:
+    rules = manifest(1, config={"models": {"judge": {"model": "embedded/extractive"}}})
+    text = card(HF, replace(made(pair(1)), manifests=(rules, manifest(1))), [])
+    assert "models wrote them" in text and "not for training" not in text
+
+
 def test_a_card_without_evaluation_sets_says_so() -> None:
     assert "compared with no evaluation set" in card(HF, made(pair(1)), [])
 
@@ -271,6 +317,7 @@ def test_a_card_without_evaluation_sets_says_so() -> None:
 @pytest.mark.parametrize("name", ["verl", "trl", "openrlhf", "nemo-gym"])
 def test_a_readme_has_commands_counts_and_runs(name: str) -> None:
     text = readme(TARGETS[name], "/tmp/my data", made(pair(1), pair(5)))
+    assert "\nAbout 0.1 of the documents are for validation, by a hash" in text
     assert "'/tmp/my data'" in text and "run `run-1`" in text and "2 of 2 pairs: 2 for training" in text
     assert INSTRUCTION in text and TARGETS[name].version in text
 

@@ -3,6 +3,7 @@
 prompt     what the policy reads
 target     what an export is; targets names the five there are
 verl, trl, openrlhf, nemo_gym, hf   a row of each, and how it is launched
+licensing  the licence that all sources state
 selection  which pairs go along, and on which side of the split
 source     pairs out of the shards of runs
 shards     rows into files of equal size

@@ -10,6 +10,7 @@ import yaml
 
 from schemas.config import STAGES
 from transforms.exports.hf import model_name
+from transforms.exports.licensing import license_of
 from transforms.exports.readme import Made, configs, counts, origin, plain, shares, stated, table
 from transforms.exports.target import Pair, Target
 
@@ -17,20 +18,16 @@ EXAMPLES: Final = 3
 _SIZES: Final = ((10**3, "n<1K"), (10**4, "1K<n<10K"), (10**5, "10K<n<100K"), (10**6, "100K<n<1M"), (10**7, "1M<n<10M"))
 _LARGER: Final = "10M<n<100M"
 _ORDER: Final = {stage: number for number, stage in enumerate(STAGES)}
-_LICENSES: Final = frozenset(
-    "apache-2.0 mit cc0-1.0 cc-by-2.0 cc-by-3.0 cc-by-4.0 cc-by-sa-3.0 cc-by-sa-4.0 cc-by-nc-4.0 cc-by-nc-sa-4.0"
-    " cc-by-nd-4.0 odc-by odbl gpl-3.0 bsd-3-clause".split()
-)
-"""Names that hubs know; any other licence is `other`."""
 
 
 def card(target: Target, made: Made, examples: Sequence[Pair]) -> str:
     """Return the card, its header in YAML first."""
+    wrote, limit = _RULES if _by_rules(made.manifests) else _MODELS
     header = yaml.safe_dump(_header(target, made), sort_keys=False, allow_unicode=True)
     parts = [
         f"---\n{header}---\n\n# Questions and answers made from text",
-        "Short questions with answers that rules can check, for reinforcement learning. Models wrote them from the"
-        f" documents of a corpus, and other steps threw most of them away again. {counts(made)}",
+        f"Short questions with answers that rules can check. {wrote} Below, Funnel says what each step"
+        f" kept and rejected. {counts(made)}",
         f"```\n{target.launch('', made.rows)}\n```",
         f"## Schema\n\n{table(('column', 'what it has'), target.columns.items())}",
         f"## Examples\n\n{_examples(examples)}",
@@ -40,13 +37,23 @@ def card(target: Target, made: Made, examples: Sequence[Pair]) -> str:
         f"## Sources and their licences\n\n{_sources(made)}",
         f"## Models and prompts\n\n{_models(made.manifests)}",
         f"## Evaluation sets\n\n{_contamination(made.manifests)}",
-        f"## Limits\n\n{_LIMITS}",
+        f"## Limits\n\n- {limit}\n{_LIMITS}",
         f"## How it was made\n\n{origin(made)}",
     ]
     return "\n\n".join(parts) + "\n"
 
 
-_LIMITS: Final = """- Questions, answers and verdicts are models': some are wrong, or say what the models believe.
+_MODELS: Final = (
+    "They are for reinforcement learning; models wrote them from the documents of a corpus.",
+    "Questions, answers and verdicts are models': some are wrong, or say what the models believe.",
+)
+_RULES: Final = (
+    "The rules of the embedded engine wrote them from the documents of a corpus, without a model: they are for trying"
+    " the pipeline, not for training.",
+    "Questions, answers and verdicts are of simple rules: what these do not see is wrong.",
+)
+"""Who wrote the pairs, and the limit that follows from it."""
+_LIMITS: Final = """\
 - An answer is as true as its document, which may be out of date, or was never right. `evidence` says what it rests on.
 - The documents are of the web or wherever the corpus is from: people, brands and opinions are named as they are there.
 - Rules decide whether a response is right. They are made for English and short answers, and wrong now and then.
@@ -59,21 +66,13 @@ def _header(target: Target, made: Made) -> dict[str, Any]:
     size = next((name for below, name in _SIZES if made.tally.kept < below), _LARGER)
     languages = {code for manifest in made.manifests for code in _languages(manifest)}
     return {
-        "license": _license(made.tally.licenses),
+        "license": license_of(made.tally.licenses),
         **({"language": sorted(languages)} if languages else {}),
         "task_categories": ["question-answering", "text-generation"],
         "size_categories": [size],
         "tags": ["reinforcement-learning", "verifiable-rewards", "synthetic", "webscale-rl"],
         **configs(target, made.rows),
     }
-
-
-def _license(licenses: Counter[str | None]) -> str:
-    stated = {str(name).strip().lower() for name in licenses if name}
-    if None in licenses or not stated:
-        return "unknown"
-    (name, *others) = stated
-    return name if not others and name in _LICENSES else "other"
 
 
 def _languages(manifest: Mapping[str, Any]) -> Sequence[str]:
@@ -123,6 +122,11 @@ def _asked(manifest: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
     models = manifest["config"].get("models") or {}
     for stage, prompt in manifest["prompts"].items():
         yield stage, model_name(str((models.get(stage) or {}).get("model", ""))), prompt
+
+
+def _by_rules(manifests: Sequence[Mapping[str, Any]]) -> bool:
+    asked = {model for manifest in manifests for _, model, _ in _asked(manifest)}
+    return bool(asked) and all(model.startswith("embedded/") for model in asked)
 
 
 def _contamination(manifests: Sequence[Mapping[str, Any]]) -> str:

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import yaml
 
+from transforms.exports.licensing import license_of
 from transforms.exports.prompt import messages
 from transforms.exports.target import DATA_SOURCE, SIDES, Pair, Place, Target
 
@@ -14,6 +15,16 @@ _SERVER: Final = f"resources_servers/{DATA_SOURCE}/"
 _AGENT: Final = f"{DATA_SOURCE}_simple_agent"
 _CONFIG: Final = f"{_SERVER}configs/{DATA_SOURCE}.yaml"
 _MODEL: Final = "responses_api_models/vllm_model/configs/vllm_model.yaml"
+
+_LICENSES: Final = {
+    "apache-2.0": "Apache 2.0",
+    "mit": "MIT",
+    "cc-by-4.0": "Creative Commons Attribution 4.0 International",
+    "cc-by-sa-4.0": "Creative Commons Attribution-ShareAlike 4.0 International",
+}
+"""As NeMo Gym's closed list (`DatasetConfig.license`) has them, by the names of hubs."""
+_UNLISTED: Final = "TBD"
+_MOST: Final = 10
 
 _APP: Final = '''"""The resources server of NeMo Gym that rewards answers by `reward.py`, beside this file."""
 
@@ -77,11 +88,11 @@ def _row(pair: Pair, place: Place) -> dict[str, Any]:
     }
 
 
-def _config(rows: Mapping[str, int]) -> str:
-    # A dataset is one file there; those of one type are put together. They must have a licence of a closed list; what
-    # that of the sources is, is not for us to say.
+def _config(rows: Mapping[str, int], licenses: Mapping[str | None, int]) -> str:
+    # A dataset is one file there; those of one type are put together. They must have a licence of a closed list.
+    license = _LICENSES.get(license_of(licenses), _UNLISTED)
     datasets = [
-        {"name": f"{side}_{number}", "type": side, "jsonl_fpath": path, "license": "TBD"}
+        {"name": f"{side}_{number}", "type": side, "jsonl_fpath": path, "license": license}
         for side in SIDES
         for number, path in enumerate(NEMO_GYM.files(side, rows[side]))
     ]
@@ -102,13 +113,26 @@ def _config(rows: Mapping[str, int]) -> str:
         DATA_SOURCE: {"resources_servers": {DATA_SOURCE: server}},
         _AGENT: {"responses_api_agents": {"simple_agent": agent}},
     }
-    return yaml.safe_dump(config, sort_keys=False, width=1000)
+    note = _stated(licenses) if license == _UNLISTED else ""
+    return note + yaml.safe_dump(config, sort_keys=False, width=1000)
 
 
-def _beside(rows: Mapping[str, int]) -> Mapping[str, str]:
+def _stated(licenses: Mapping[str | None, int]) -> str:
+    """Return a comment that says what stands behind a licence that is not in the list."""
+    names = sorted(licenses, key=lambda name: (-licenses[name], name or ""))
+    # What strangers wrote stays within its comment.
+    listed = ", ".join("not stated" if name is None else ascii(name[:100]) for name in names[:_MOST])
+    more = f" and {len(names) - _MOST:,} others" if len(names) > _MOST else ""
+    return (
+        f"# license: {_UNLISTED}, since NeMo Gym's list has no one name for what the corpus states of its documents:"
+        f" {listed}{more}\n"
+    )
+
+
+def _beside(rows: Mapping[str, int], licenses: Mapping[str | None, int]) -> Mapping[str, str]:
     return {
         f"{_SERVER}app.py": _APP,
-        _CONFIG: _config(rows),
+        _CONFIG: _config(rows, licenses),
         # As the servers have it that NeMo Gym brings: its own checkout, where there is one.
         f"{_SERVER}requirements.txt": "-e nemo-gym[dev] @ ../../\n",
     }

@@ -32,6 +32,7 @@ class Made:
       manifests: theirs.
       selection: what was asked for.
       tally: what that found.
+      complete: whether the runs were.
     """
 
     version: str
@@ -39,6 +40,7 @@ class Made:
     manifests: tuple[Mapping[str, Any], ...]
     selection: Selection
     tally: Tally
+    complete: bool = True
 
     @property
     def rows(self) -> Mapping[str, int]:
@@ -104,7 +106,7 @@ def configs(target: Target, rows: Mapping[str, int]) -> dict[str, Any]:
 
 
 def counts(made: Made) -> str:
-    """Return how many questions there are, on which side, and which were left out."""
+    """Return how many questions there are, on which side, which were left out, and whether more may come."""
     tally, share = made.tally, made.selection.share
     rows = made.rows
     words = [
@@ -113,11 +115,13 @@ def counts(made: Made) -> str:
     ]
     if share:
         words.append(
-            f"{share:g} of the documents are for validation, by a hash of their ids: a document's pairs stay together,"
-            " and on one side in every export with this share."
+            f"About {share:g} of the documents are for validation, by a hash of their ids: a document's pairs stay"
+            " together, and on one side in every export with this share."
         )
     if tally.dropped:
         words.append(f"Left out: {left_out(tally)}.")
+    if not made.complete:
+        words.append("The run was not complete when it was exported (--incomplete): pairs may be missing.")
     return "\n".join(words)
 
 

@@ -50,7 +50,7 @@ class Target:
       row: one of its rows.
       columns: names and what they are for, for the README.
       launch: the commands that train, given the export's directory, quoted for a shell, and the rows of each side.
-      beside: further files by path, given the rows of each side.
+      beside: further files by path, given the rows of each side and the pairs by their stated licence, or null.
       within: the directory of the data and its reward, below that of the export; "" for itself.
       rewarded: whether a `reward.py` belongs to it.
     """
@@ -62,7 +62,7 @@ class Target:
     row: Callable[[Pair, Place], dict[str, Any]]
     columns: Mapping[str, str]
     launch: Callable[[str, Mapping[str, int]], str]
-    beside: Callable[[Mapping[str, int]], Mapping[str, str]] = lambda rows: {}
+    beside: Callable[[Mapping[str, int], Mapping[str | None, int]], Mapping[str, str]] = lambda rows, licenses: {}
     within: str = ""
     rewarded: bool = True
 
