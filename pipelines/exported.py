@@ -16,7 +16,7 @@ from pipelines.rundir import read_manifest
 from transforms.catalog import CATALOG, read_catalog
 from transforms.exports.source import Part
 from transforms.files import exists
-from transforms.output import SUCCESS, is_output
+from transforms.output import SUCCESS
 
 _DEMANDED: Final = ("run_id", "config", "prompts", "stages", "rows")
 _DEMANDED_OF: Final = {
@@ -43,8 +43,6 @@ def exported(directory: str, *, incomplete: bool) -> Exported:
     try:
         if exists(f"{directory}/{CATALOG}"):
             return _of_root(directory)
-        if not is_output(directory):
-            raise UsageError(f"{directory} holds no run; name a run's --output, or the --root of refreshes")
         manifest = _manifest(directory)
         if not exists(f"{directory}/{SUCCESS}") and not incomplete:
             reasons = "; ".join(manifest.get("unfinished", ())) or "it has no _SUCCESS"

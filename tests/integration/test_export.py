@@ -226,7 +226,7 @@ def test_what_cannot_be_exported_is_refused_by_name(
     run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     flags = ["--to", "verl", "--output", tmp_path / "out"]
-    assert f"{tmp_path}/nowhere holds no run" in refused(capsys, tmp_path / "nowhere", *flags)
+    assert f"there is no directory {tmp_path}/nowhere;" in refused(capsys, tmp_path / "nowhere", *flags)
     empty = lay_run(tmp_path / "empty", [])
     assert f"{empty} has no pairs" in refused(capsys, empty, *flags)
     half = lay_run(tmp_path / "half", [pair(1)], unfinished=["judge: 3 pending (budget)"])
