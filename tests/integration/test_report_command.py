@@ -116,6 +116,20 @@ def test_two_runs_stand_beside_each_other(
     assert one["diversity"]["nearest"] == same["diversity"]["nearest"]
 
 
+@pytest.mark.parametrize("order", [("early", "full"), ("full", "early")])
+def test_a_run_without_pairs_takes_no_questions_from_the_other(tmp_path: Path, order: tuple[str, str]) -> None:
+    _, full = small_run(tmp_path, "full", pairs=12, turned_away=0)
+    full["config"]["report"] = {"embedding": {"model": "openai/x", "api_base": None, "api_key_env": "NO_SUCH"}}
+    early = write_run(tmp_path / "early", [], rows={"documents": 0, "errors": 0, "rejected": 0})
+    manifests = {"full": full, "early": early}
+    compare_runs([(name, str(tmp_path / name), manifests[name]) for name in order], str(tmp_path / "both.html"))
+    data = data_of(tmp_path / "both.html")
+    told = {run["name"]: run for run in data["runs"]}
+    assert told["full"]["diversity"]["questions"] == 12 and told["early"]["diversity"] is None
+    assert {point["run"] for point in data["map"]["points"]} == {order.index("full")}
+    assert "NO_SUCH" in data["map"]["note"], "only the model of a run with questions counts"
+
+
 def test_a_persona_that_is_rare_in_one_run_is_counted_in_both(tmp_path: Path) -> None:
     names = [f"reader {n}" for n in range(16)]
     runs = []
