@@ -17,7 +17,7 @@ from pipelines.rundir import read_manifest
 from transforms.catalog import CATALOG, RUNS, read_catalog
 from transforms.exports.source import Part
 from transforms.files import exists
-from transforms.output import SUCCESS, is_output
+from transforms.output import SUCCESS
 from transforms.state import absolute
 
 _DEMANDED: Final = ("run_id", "config", "prompts", "stages", "rows")
@@ -46,10 +46,8 @@ def exported(directory: str, *, incomplete: bool) -> Exported:
     try:
         if exists(f"{directory}/{CATALOG}"):
             return _of_root(directory)
-        if not is_output(directory):
-            raise UsageError(f"{directory} holds no run; name a run's --output, or the --root of refreshes")
-        _check_no_part(directory)
         manifest = _manifest(directory)
+        _check_no_part(directory)
         complete = exists(f"{directory}/{SUCCESS}")
         if not complete and not incomplete:
             reasons = "; ".join(manifest.get("unfinished", ())) or "it has no _SUCCESS"

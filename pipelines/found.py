@@ -16,7 +16,7 @@ from pydantic import ValidationError
 from pipelines.life import document_in
 from pipelines.options import UsageError
 from pipelines.roots import forgotten, opened, run_directory, superseded, told
-from pipelines.rundir import read_manifest
+from pipelines.rundir import no_run, read_manifest
 from schemas.config import RunConfig
 from schemas.records import Document, DocumentVerdicts, Failed, Pair, Pending, Rejected, arrow_schema
 from transforms.catalog import CATALOG, FORGOTTEN
@@ -84,16 +84,13 @@ def searched(directory: str) -> list[Searched]:
         catalog = opened(directory)
         with told():
             noted = {f"{directory}/{FORGOTTEN}": forgotten(directory, catalog)}
-            try:
-                gone = list(superseded(directory, catalog.run_ids))
-            except SourceError as error:
-                raise UsageError(str(error)) from None
+            gone = list(superseded(directory, catalog.run_ids))
         return [
             Searched(run_directory(directory, run), tuple(one for one in gone if one[1]["run_id"] == run), noted)
             for run in catalog.run_ids
         ]
     if not exists(f"{directory}/{MANIFEST}"):
-        raise UsageError(f"{directory} holds no run that has ended ({MANIFEST}); name a run's --output, or a --root")
+        raise no_run(directory)
     return [Searched(directory)]
 
 

@@ -24,7 +24,7 @@ from pipelines.options import (
     validate,
 )
 from pipelines.redo import check_settings
-from pipelines.roots import carry, check_root, clear, locked, opened, run_directory, told
+from pipelines.roots import carry, check_root, clear, live_pairs, locked, opened, run_directory, told
 from pipelines.run import new_run_id, redacted, run
 from pipelines.rundir import deciding
 from pipelines.takedown import read_ids, remember, sweep
@@ -182,7 +182,7 @@ def _round(options: RefreshOptions, config: RunConfig, corpus: Listed, night: st
         if not full:
             check_settings(root, catalog, part, config)
         if not due.paths:
-            print(_nothing_due(root, catalog))
+            print(f"{'Nothing is due: ' if first else ''}{_holdings(root, catalog)}")
             return DONE, False
         output = run_directory(root, run_id)
         carry(unfinished, output)
@@ -233,9 +233,12 @@ def _part(
     )
 
 
-def _nothing_due(root: str, catalog: Catalog) -> str:
-    pairs = sum(run.rows.get("qa", 0) for run in catalog.runs)
-    return (
-        f"Nothing is due: {root} has {pairs:,} pairs in {len(catalog.runs):,} runs over {len(catalog.files):,} corpus"
-        " files."
-    )
+def _holdings(root: str, catalog: Catalog) -> str:
+    """Return a sentence on what a root has, once its takedowns are swept."""
+    pairs = _number(live_pairs(root, catalog), "pair")
+    runs, files = _number(len(catalog.runs), "run"), _number(len(catalog.files), "corpus file")
+    return f"{root} has {pairs} in {runs} over {files}."
+
+
+def _number(n: int, noun: str) -> str:
+    return f"{n:,} {noun}{'' if n == 1 else 's'}"

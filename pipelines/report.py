@@ -6,6 +6,7 @@ import argparse
 import posixpath
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 
 import pyarrow as pa
@@ -35,7 +36,7 @@ def parse_report(arguments: Sequence[str]) -> ReportOptions:
     """Return what the arguments of `webscale-rl report` describe.
 
     Raises:
-      UsageError: there are more than two directories.
+      UsageError: there are more than two directories, or the output is one.
     """
     parser = Parser(
         prog="webscale-rl report",
@@ -47,11 +48,13 @@ def parse_report(arguments: Sequence[str]) -> ReportOptions:
     flags: argparse.Namespace = parser.parse_args(list(arguments))
     if len(flags.directories) > 2:
         raise UsageError(f"{len(flags.directories)} directories were given; name one run, or two to compare")
+    if flags.output and (flags.output.endswith("/") or Path(flags.output).is_dir()):
+        raise UsageError(f"--output {flags.output} is a directory; name a file")
     return ReportOptions(tuple(directory.rstrip("/") for directory in flags.directories), flags.output)
 
 
 def report(options: ReportOptions) -> int:
-    """Write the report of a run, of each run of a root's last night, or of two runs, and print where it is.
+    """Write the report of a run, of a root's last one, or of two; print where it is, and which run stands for a root.
 
     Raises:
       UsageError: a directory has no manifest, shards cannot be read, or the page cannot be written.
@@ -71,7 +74,12 @@ def report(options: ReportOptions) -> int:
         raise UsageError(
             f"no report: {line}; check that the shards are whole, and name a place to write to with --output"
         ) from None
-    print(path)
+    last = [
+        f"the last run of {named}: {posixpath.basename(run)}"
+        for named, (run, _) in zip(options.directories, runs, strict=True)
+        if run != named
+    ]
+    print(f"{path} ({'; '.join(last)})" if last else path)
     return DONE
 
 

@@ -27,7 +27,7 @@ from transforms.catalog import (
     read_catalog,
     write_catalog,
 )
-from transforms.exports.source import check_columns
+from transforms.exports.source import SourceError, check_columns
 from transforms.files import copy, delete, delete_tree, exists, list_files, open_parquet
 from transforms.llm.batch.journal import BATCH, Journal, JournalError
 from transforms.lock import LOCK, HeldError, beating, describe, release, take
@@ -51,6 +51,17 @@ def superseded(root: str, runs: Sequence[str]) -> Iterator[tuple[str, dict[str, 
                 for batch in file.iter_batches():
                     for row in batch.to_pylist():
                         yield run_directory(root, run), row
+
+
+def live_pairs(root: str, catalog: Catalog) -> int:
+    """Return how many pairs of a root's runs no later one has replaced; those to be forgotten count until swept.
+
+    Raises:
+      UsageError: a shard is another version's, or cannot be read.
+    """
+    with told():
+        gone = sum(len(row["pair_ids"] or ()) for _, row in superseded(root, catalog.run_ids))
+    return sum(run.rows.get("qa", 0) for run in catalog.runs) - gone
 
 
 def forgotten(root: str, catalog: Catalog) -> frozenset[str]:
@@ -87,7 +98,7 @@ def told() -> Iterator[None]:
     """Turn what is wrong with a root's files into a `UsageError`."""
     try:
         yield
-    except (CatalogError, JournalError, StorageError, SwapError) as error:
+    except (CatalogError, JournalError, SourceError, StorageError, SwapError) as error:
         raise UsageError(str(error)) from None
     except (BeamIOError, OSError, pa.ArrowException) as error:
         raise UsageError(f"--root: {type(error).__name__}: {' '.join(str(error).split())}") from None

@@ -279,8 +279,24 @@ def read_manifest(output: str) -> dict[str, Any]:
     """
     path = f"{output}/{MANIFEST}"
     try:
+        if not exists(path):
+            raise no_run(output)
         return dict(read_json(path))
+    except UsageError:
+        raise
     except (OSError, TypeError, ValueError) as error:
-        raise UsageError(
-            f"{path} cannot be read: {' '.join(str(error).split())}; is {output} a run's --output?"
-        ) from None
+        reason = getattr(error, "strerror", None) or " ".join(str(error).split())
+        raise UsageError(f"{path} cannot be read: {reason}; is {output} a run's --output?") from None
+
+
+def no_run(output: str) -> UsageError:
+    """Return what is to be said of a place without a manifest.
+
+    Raises:
+      OSError, BeamIOError, ValueError: what is there cannot be told.
+    """
+    if exists(f"{output}/{OWNER}"):
+        return UsageError(f"{output} holds a run that has not ended; give the same command again, unless it is at work")
+    if exists(output) or list_files(f"{output}/**"):  # an object store has no directories
+        return UsageError(f"{output} holds no run that has ended ({MANIFEST}); name a run's --output, or a --root")
+    return UsageError(f"there is no directory {output}; name a run's --output, or a --root")

@@ -69,7 +69,7 @@ def test_what_nobody_can_mean_is_refused(arguments: list[str], said: str, capsys
 
 def test_a_directory_without_a_manifest_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert webscale_rl("check-run", str(tmp_path)) == 2
-    assert f"{tmp_path}/manifest.json cannot be read" in capsys.readouterr().err
+    assert f"{tmp_path} holds no run that has ended (manifest.json)" in capsys.readouterr().err
 
 
 def test_the_last_night_stands_for_a_root(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -215,7 +215,7 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        (["--from", "{}/nowhere"], "is {}/nowhere a run's --output?"),
+        (["--from", "{}/nowhere"], "there is no directory {}/nowhere; name a run's --output"),
         (["--from", "{}/broken"], "manifest.json cannot be read"),
         (["--from", "{}/empty"], "its manifest.json lacks what this version writes (KeyError: 'config')"),
         (["--from", "{}/list"], "its manifest.json lacks what this version writes"),

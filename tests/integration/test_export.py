@@ -227,7 +227,7 @@ def test_what_cannot_be_exported_is_refused_by_name(
     run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     flags = ["--to", "verl", "--output", tmp_path / "out"]
-    assert f"{tmp_path}/nowhere holds no run" in refused(capsys, tmp_path / "nowhere", *flags)
+    assert f"there is no directory {tmp_path}/nowhere;" in refused(capsys, tmp_path / "nowhere", *flags)
     empty = lay_run(tmp_path / "empty", [])
     assert f"{empty} has no pairs" in refused(capsys, empty, *flags)
     half = lay_run(tmp_path / "half", [pair(1)], unfinished=["judge: 3 pending (budget)"])
@@ -311,7 +311,7 @@ def test_a_run_of_a_root_is_not_exported_alone(
     assert f"{root}/runs/{run} is a run of the root {root}, and later runs" in said and f"export {root}\n" in said
     monkeypatch.chdir(f"{root}/runs")
     assert f"{run} is a run of the root {root}, and" in refused(capsys, run, *to)
-    assert "holds no run" in refused(capsys, f"{root}/runs/nowhere", *to)
+    assert f"there is no directory {root}/runs/nowhere;" in refused(capsys, f"{root}/runs/nowhere", *to)
     assert not (tmp_path / "out").exists()
 
 

@@ -204,6 +204,21 @@ def test_a_file_is_known_however_it_is_named(
     assert len(runs_of(root)) == 1
 
 
+def test_the_last_line_counts_what_is_in_the_dataset(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    corpus, root = f"{tmp_path}/corpus", f"{tmp_path}/root"
+    for number, (text, runs) in enumerate(((prose(4), "1 run"), (prose(7), "2 runs"), (prose(7), "2 runs"))):
+        lay_out(corpus, {"a": {"d4": text}})
+        assert refresh(corpus, root) == 0
+        live = len(rows(f"{root}/runs/{runs_of(root)[-1]}/qa"))
+        due = "Nothing is due: " if number == 2 else ""
+        pairs = "1 pair" if live == 1 else f"{live} pairs"
+        assert capsys.readouterr().out.splitlines()[-1] == f"{due}{root} has {pairs} in {runs} over 1 corpus file."
+    assert catalog_of(root)["runs"][1]["rows"]["superseded"] == 1
+    ids = ids_file(tmp_path / "ids.parquet", "d4")
+    assert refresh(corpus, root, "--forget", ids) == 0
+    assert f"{root} has 0 pairs in " in capsys.readouterr().out
+
+
 def test_what_full_leaves_out_is_said(root: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     lay_out(f"{tmp_path}/corpus", {"c": {"d8": prose(8)}})
     before = len(catalog_of(root)["files"])

@@ -116,6 +116,20 @@ def test_two_runs_stand_beside_each_other(
     assert one["diversity"]["nearest"] == same["diversity"]["nearest"]
 
 
+@pytest.mark.parametrize("order", [("early", "full"), ("full", "early")])
+def test_a_run_without_pairs_takes_no_questions_from_the_other(tmp_path: Path, order: tuple[str, str]) -> None:
+    _, full = small_run(tmp_path, "full", pairs=12, turned_away=0)
+    full["config"]["report"] = {"embedding": {"model": "openai/x", "api_base": None, "api_key_env": "NO_SUCH"}}
+    early = write_run(tmp_path / "early", [], rows={"documents": 0, "errors": 0, "rejected": 0})
+    manifests = {"full": full, "early": early}
+    compare_runs([(name, str(tmp_path / name), manifests[name]) for name in order], str(tmp_path / "both.html"))
+    data = data_of(tmp_path / "both.html")
+    told = {run["name"]: run for run in data["runs"]}
+    assert told["full"]["diversity"]["questions"] == 12 and told["early"]["diversity"] is None
+    assert {point["run"] for point in data["map"]["points"]} == {order.index("full")}
+    assert "NO_SUCH" in data["map"]["note"], "only the model of a run with questions counts"
+
+
 def test_a_persona_that_is_rare_in_one_run_is_counted_in_both(tmp_path: Path) -> None:
     names = [f"reader {n}" for n in range(16)]
     runs = []
@@ -153,7 +167,9 @@ def test_a_run_of_a_root_has_a_report_which_forgetting_removes(
     assert (run / "report.html").exists()
     capsys.readouterr()
     assert webscale_rl("report", root) == 0
-    assert capsys.readouterr().out == f"{run}/report.html\n"
+    assert capsys.readouterr().out == f"{run}/report.html (the last run of {root}: {run.name})\n"
+    assert webscale_rl("report", run, f"{root}/", "--output", tmp_path / "two.html") == 0
+    assert capsys.readouterr().out == f"{tmp_path}/two.html (the last run of {root}: {run.name})\n"
     pq.write_table(pa.table({"id": ["prose-0-6-1"]}), tmp_path / "gone.parquet")
     assert webscale_rl("refresh", "--root", root, "--forget", tmp_path / "gone.parquet") == 0
     assert not (run / "report.html").exists(), "it shows texts"
@@ -162,7 +178,7 @@ def test_a_run_of_a_root_has_a_report_which_forgetting_removes(
 @pytest.mark.parametrize(
     ("prepare", "says"),
     [
-        (lambda run: (run / "manifest.json").unlink(), "is .*/run a run's --output?"),
+        (lambda run: (run / "manifest.json").unlink(), r"/run holds no run that has ended \(manifest.json\); name"),
         (lambda run: (run / "manifest.json").write_text("{}"), "lacks config, stages, usage, cost, rows"),
         (lambda run: next((run / "qa").iterdir()).write_bytes(b"PAR1 no more"), "check that the shards are whole"),
     ],
@@ -199,6 +215,16 @@ def test_where_nothing_can_be_written_another_place_can_be_named(
     assert "name a place to write to with --output" in capsys.readouterr().err
     assert webscale_rl("report", output, "--output", tmp_path / "elsewhere.html") == 0
     assert (tmp_path / "elsewhere.html").exists()
+
+
+@pytest.mark.parametrize("output", ["there", "there/", "not there/"])
+def test_a_report_is_a_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], output: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("there").mkdir()
+    assert webscale_rl("report", "no run", "--output", output) == 2
+    assert capsys.readouterr().err == f"webscale-rl: --output {output} is a directory; name a file\n"
 
 
 def test_three_runs_are_too_many(capsys: pytest.CaptureFixture[str]) -> None:

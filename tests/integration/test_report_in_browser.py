@@ -180,6 +180,28 @@ def test_pass_rates_of_two_runs_are_in_order(browser: Any, tmp_path: Path) -> No
     ]  # fmt: skip
 
 
+def test_a_run_without_pairs_leaves_the_other_its_figures(browser: Any, tmp_path: Path) -> None:
+    small_run(tmp_path, "full", pairs=12, turned_away=0)
+    for name, rows in (("early", {"documents": 0}), ("bare", {"qa": 0})):
+        write_run(tmp_path / name, [], rows={"errors": 0, "rejected": 0, **rows})
+        for order in ((name, "full"), ("full", name)):
+            assert webscale_rl("report", *(tmp_path / run for run in order), "--output", tmp_path / "two.html") == 0
+            page = Page(browser, tmp_path / "two.html")
+            assert f"{name} has no pairs." in page.one("#distributions").text
+            assert f"{name} has no questions." in page.one("#map").text
+            assert "full has no" not in page.one("#main").text
+            assert len(page.all("#map-plane circle")) == len(page.all(f"#map-plane .r{order.index('full')}")) == 12
+            drawn = [len(page.all(f"#map .histogram rect.fill-{run}:not([height='0'])")) for run in (0, 1)]
+            assert drawn[order.index("full")] > drawn[order.index(name)] == 0
+            (domains,) = [each for each in page.all(".bars") if each.text.startswith("Domain")]
+            assert all("\N{EN DASH}" in row.text for row in domains.find_elements("css selector", "tr"))
+            assert page.quiet()
+    assert webscale_rl("report", tmp_path / "early", tmp_path / "bare", "--output", tmp_path / "two.html") == 0
+    page = Page(browser, tmp_path / "two.html")
+    assert "There are no pairs to count." in page.one("#distributions").text
+    assert "There are no questions to draw." in page.one("#map").text and page.quiet()
+
+
 def test_rows_that_are_too_large_are_said(browser: Any, tmp_path: Path) -> None:
     corpus = write_corpus(tmp_path / "corpus.parquet", [prose(0), prose(1)])
     pairs = [pair(0, prose(0), corpus, aliases=("x" * 70_000,)), pair(1, prose(1), corpus)]

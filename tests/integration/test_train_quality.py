@@ -285,7 +285,10 @@ def test_an_existing_file_is_not_replaced(
         (["--output", "{tmp}/m", "--input", "{tmp}/floats.parquet"], "column 'label' is double; labels are booleans"),
         (["--output", "{tmp}/m", "--input", "{tmp}/one.parquet"], "has 20 kept and 0 rejected documents with a text"),
         (["--output", "{tmp}/m", "--input", "{tmp}/good.parquet"], "too few to choose a threshold; 50 are needed"),
-        (["--output", "{tmp}/m", "--run", "{tmp}/nowhere"], "is {tmp}/nowhere a run's --output?"),
+        (
+            ["--output", "{tmp}/m", "--run", "{tmp}/nowhere"],
+            "there is no directory {tmp}/nowhere; name a run's",
+        ),
         (["--output", "{tmp}/m", "--run", "{tmp}/odd"], "odd/manifest.json is no manifest of a run"),
     ],
 )

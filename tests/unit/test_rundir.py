@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from pipelines.options import UsageError
-from pipelines.rundir import check_run, read_manifest, waits_for_batches
+from pipelines.rundir import check_run, read_manifest, sign, waits_for_batches
+from tests.support import webscale_rl
 
 ABOUT = {"config": {"models": {}}, "prompts": {}}
 
@@ -56,6 +57,38 @@ def test_a_damaged_manifest_hinders_only_who_needs_it(tmp_path: Path, left: str)
         read_manifest(str(tmp_path))
     check(tmp_path, overwrite=True)
     assert not waits_for_batches(str(tmp_path))
+
+
+def test_what_has_no_manifest_is_told_apart(tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    says = f"^there is no directory {run}; name a run's --output"
+    for make, then in (
+        (run.mkdir, rf"^{run} holds no run that has ended \(manifest.json\); name a run's --output"),
+        ((run / "cache").mkdir, rf"^{run} holds no run that has ended \(manifest.json\); name"),
+        (
+            lambda: sign(f"{run}/scratch/owner.json", "r"),
+            f"^{run} holds a run that has not ended; give the same command again",
+        ),
+        ((run / "manifest.json").mkdir, "^.*manifest.json cannot be read: Is a directory; is .* a run's --output"),
+    ):
+        with pytest.raises(UsageError, match=says):
+            read_manifest(str(run))
+        make()
+        says = then
+    with pytest.raises(UsageError, match=says):
+        read_manifest(str(run))
+
+
+@pytest.mark.parametrize("command", [("report",), ("export", "--to", "trl", "--output", "new"), ("inspect", "an-id")])
+def test_each_command_says_that_a_run_was_killed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], command: tuple[str, ...]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    sign("killed/scratch/owner.json", "r")
+    name, *others = command
+    assert webscale_rl(name, "killed", *others) == 2
+    said = "killed holds a run that has not ended; give the same command again, unless it is at work\n"
+    assert capsys.readouterr().err == f"webscale-rl: {said}"
 
 
 def test_only_a_manifest_says_what_waits(tmp_path: Path) -> None:

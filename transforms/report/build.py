@@ -88,7 +88,8 @@ def write_report(output: str, manifest: dict[str, Any], path: str | None = None)
 def compare_runs(runs: Sequence[tuple[str, str, dict[str, Any]]], path: str) -> None:
     """Write a page with the figures of two runs beside each other.
 
-    Their questions are drawn in equal number, and embedded and clustered together, so that the figures compare.
+    Their questions are drawn in equal number, and embedded and clustered together, so that the figures compare; where
+    one has none, the other's are drawn alone.
 
     Args:
       runs: (name, directory, manifest) of each.
@@ -141,13 +142,13 @@ def _run(run: Gathered, figures: dict[str, Any] | None, personas: Collection[str
 
 
 def _map(runs: Sequence[Gathered]) -> tuple[dict[str, Any] | None, list[dict[str, Any] | None]]:
-    """Return the map of the runs' questions, as many of each, and the diversity of each run's."""
-    rows = [run.questions for run in runs]
-    each = min(POINTS // len(runs), *map(len, rows)) if len(runs) > 1 else min(POINTS, len(rows[0]))
-    drawn = [(number, row) for number, run in enumerate(rows) for row in run[:each]]
-    if not each:
+    """Return the map of the runs' questions, as many of each that has any, and the diversity of each run's."""
+    asked = {number: rows for number, run in enumerate(runs) if (rows := run.questions)}
+    if not asked:
         return None, [None] * len(runs)
-    embeddings = [run.manifest["config"].get("report", {}).get("embedding") for run in runs]
+    each = min(POINTS // len(asked), *map(len, asked.values()))
+    drawn = [(number, row) for number, rows in asked.items() for row in rows[:each]]
+    embeddings = [runs[number].manifest["config"].get("report", {}).get("embedding") for number in asked]
     same = all(embedding == embeddings[0] for embedding in embeddings)
     vectors = vectors_of([row["question"] for _, row in drawn], embeddings[0] if same else None)
     clusters = cluster(vectors)
@@ -155,6 +156,8 @@ def _map(runs: Sequence[Gathered]) -> tuple[dict[str, Any] | None, list[dict[str
     of = np.array([number for number, _ in drawn])
     figures = [
         diversity(vectors.vectors[of == number], clusters.of[of == number], len(clusters.names))
+        if number in asked
+        else None
         for number in range(len(runs))
     ]
     return {

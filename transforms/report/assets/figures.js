@@ -147,10 +147,34 @@ function reasons(named) {
   return [first, h("details", { class: "small" }, h("summary", {}, `${items.length - 4} more`), rest)];
 }
 
+function hasPairs(run) {
+  return Boolean(run.distributions && run.distributions.pairs);
+}
+
+/** Return distributions of no pairs, with the bars of others. */
+function noneLike({ lengths }) {
+  const bare = Object.entries(lengths).map(([name, of]) => [name, { ...of, bars: of.bars.map(() => 0) }]);
+  return {
+    pairs: 0,
+    domains: [],
+    answer_types: [],
+    personas: [],
+    distinct_personas: 0,
+    difficulty: [],
+    lengths: Object.fromEntries(bare),
+  };
+}
+
+/** Return a sentence that names the run of two that has not what a figure shows, null where none is. */
+function lacking(runs, has, what) {
+  const without = runs.find((run) => !has(run));
+  return without ? `${without.name} has no ${what}.` : null;
+}
+
 function distributionsSection(runs) {
-  const told = runs.map((run) => run.distributions);
-  if (told.some((each) => !each || !each.pairs))
-    return section("distributions", "Distributions", "There are no pairs to count.");
+  const some = runs.find(hasPairs);
+  if (!some) return section("distributions", "Distributions", "There are no pairs to count.");
+  const told = runs.map((run) => run.distributions || noneLike(some.distributions));
   const totals = told.map((each) => each.pairs);
   const table = (title, name) =>
     h(
@@ -192,7 +216,7 @@ function distributionsSection(runs) {
   return section(
     "distributions",
     "Distributions",
-    "",
+    lacking(runs, hasPairs, "pairs"),
     runs.length > 1 ? key(runs.map((run, i) => [`fill-${i}`, run.name])) : null,
     h(
       "div",

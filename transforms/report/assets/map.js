@@ -69,11 +69,13 @@ function mapSection(data, open) {
     says,
   );
   const placed = `${count(map.points.length)} questions, placed by UMAP's layout from ${map.method}.`;
+  const without = lacking(data.runs, (run) => run.diversity, "questions");
   const lead = `${placed} Distances between far groups mean little.`;
   return section(
     "map",
     "Question map",
     lead,
+    without && h("p", { class: "note" }, without),
     map.note && h("p", { class: "note" }, map.note),
     box,
     h("div", { class: "grid spaced" }, diversityCards(data)),
@@ -163,7 +165,6 @@ function clusterLabels(map) {
 
 function diversityCards(data) {
   const told = data.runs.filter((run) => run.diversity);
-  if (told.length < data.runs.length) return [];
   const facts = told.map((run) => {
     const { nearest: near, questions, clusters, effective_clusters: even } = run.diversity;
     const rows = [
@@ -175,7 +176,7 @@ function diversityCards(data) {
       ["as even as", `${even.toFixed(1)} of one size`],
     ];
     return [
-      told.length > 1 ? h("h3", {}, run.name) : null,
+      data.runs.length > 1 ? h("h3", {}, run.name) : null,
       h(
         "dl",
         { class: "facts" },
@@ -184,7 +185,7 @@ function diversityCards(data) {
     ];
   });
   const how =
-    data.runs.length > 1
+    told.length > 1
       ? "As many questions of each run, embedded and clustered together: the figures compare."
       : "Cosine distance; k-means. Both depend on the number of questions: webscale-rl report A B compares runs.";
   const sizes = data.map.clusters.map((name, i) => [
@@ -192,7 +193,8 @@ function diversityCards(data) {
     data.map.points.filter((point) => point.cluster === i).length,
   ]);
   const largest = sizes.sort((a, b) => b[1] - a[1]).slice(0, 8);
-  const bars = told.map((run) => run.diversity.bars);
+  const none = told[0].diversity.bars.map(() => 0);
+  const bars = data.runs.map((run) => (run.diversity ? run.diversity.bars : none)); // in the order of their colours
   return [
     h("div", { class: "card" }, h("h3", {}, "Diversity"), ...facts, h("p", { class: "soft small" }, how)),
     histogram(
