@@ -165,6 +165,7 @@ function clusterLabels(map) {
 
 function diversityCards(data) {
   const told = data.runs.filter((run) => run.diversity);
+  if (!told.length) return []; // of one question
   const facts = told.map((run) => {
     const { nearest: near, questions, clusters, effective_clusters: even } = run.diversity;
     const rows = [
