@@ -73,8 +73,13 @@ def is_at_batches(output: Path, process: subprocess.Popen[bytes], since: float) 
 
 
 def is_asking(log: Path) -> Begun:
-    """Return whether the server that writes a log has been asked anything since a process was started."""
-    return lambda output, process, since: log.stat().st_mtime > since
+    """Return whether a server that writes a log has answered more since a process was started than its first call."""
+
+    def begun(output: Path, process: subprocess.Popen[bytes], since: float) -> bool:
+        last = log.read_text(encoding="utf-8").rpartition("\n")[0].splitlines()[-10:]
+        return sum(line["event"] == "answered" and line["at"] > since for line in map(json.loads, last)) > 1
+
+    return begun
 
 
 def kill_again_and_again(
