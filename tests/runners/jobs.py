@@ -50,6 +50,8 @@ def described(output: Path, usage: bool) -> dict[str, Any]:
     manifest = manifest_of(output)
     for key in ("run_id", "started", "wall_seconds", *(() if usage else ("usage", "cost"))):
         del manifest[key]
+    for row in manifest.get("usage", ()):
+        del row["latency_ms"]
     for key in ("output", "cache", "state", *(() if usage else ("models",))):
         del manifest["config"][key]
     return manifest
