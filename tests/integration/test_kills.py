@@ -73,11 +73,16 @@ def is_at_batches(output: Path, process: subprocess.Popen[bytes], since: float) 
 
 
 def is_asking(log: Path) -> Begun:
-    """Return whether a server that writes a log has answered more since a process was started than its first call."""
+    """Return whether a server that writes a log has answered more to a process than its first call.
+
+    What it received before the process was started is the last one's, though it may be answered after that was killed.
+    """
 
     def begun(output: Path, process: subprocess.Popen[bytes], since: float) -> bool:
-        last = log.read_text(encoding="utf-8").rpartition("\n")[0].splitlines()[-10:]
-        return sum(line["event"] == "answered" and line["at"] > since for line in map(json.loads, last)) > 1
+        lines = log.read_text(encoding="utf-8").rpartition("\n")[0].splitlines()[-5 * CONCURRENCY :]
+        last = [json.loads(line) for line in lines]
+        received = {line["id"] for line in last if line["event"] == "received" and line["at"] > since}
+        return sum(line["event"] == "answered" and line["id"] in received for line in last) > 1
 
     return begun
 
