@@ -162,7 +162,7 @@ def _said(answer: Any, row: Mapping[str, Any]) -> str | None:
     if isinstance(answer, list):
         return next((said for each in answer if (said := _said(each, {})) is not None), None)
     if isinstance(answer, str) and _BOX in answer:
-        return extract(answer).text
+        return extract(answer)[0]
     return str(answer) if isinstance(answer, str | int | float) and str(answer).strip() else None
 
 

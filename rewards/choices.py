@@ -9,7 +9,7 @@ from typing import Final
 from rewards.guards import affirmed
 from rewards.options import has, labelled_options, options
 from rewards.text import words
-from rewards.typed import COMPARED, Case, Ruling, guarded, phrase
+from rewards.typed import COMPARED, Case, Ruling, phrase
 
 _YES: Final = frozenset("yes true yeah yep correct affirmative right".split())
 _NO: Final = frozenset("no false nope incorrect negative wrong untrue".split())
@@ -86,7 +86,7 @@ def choice(case: Case) -> Ruling | None:
         return Ruling(False, "choice")
     if len(named) > len(right):
         return Ruling(False, "several_answers")
-    return guarded(case, "choice")
+    return phrase(case, "choice")
 
 
 def _joins(answer: str) -> bool:

@@ -12,6 +12,7 @@ MONTHS: Final = {
         "january february march april may june july august september october november december".split(), 1
     )
 }
+_MONTHS: Final = frozenset(MONTHS)
 _YEAR: Final = re.compile(r"1[0-9]{3}|20[0-9]{2}|[0-9]{3,4}s")
 _ANY_YEAR: Final = re.compile(r"[0-9]{3,4}")
 _PERIOD: Final = re.compile(r"[0-9]{1,4}")
@@ -69,11 +70,12 @@ def dates(words: Sequence[str], both: bool = True) -> tuple[list[Date], list[int
     """
     found: list[Date] = []
     used = [0] * len(words)
+    if not _MONTHS.isdisjoint(words):
+        for place, word in enumerate(words):
+            if word in _MONTHS:
+                _around_month(words, place, found, used)
     for place, word in enumerate(words):
-        if word in MONTHS:
-            _around_month(words, place, found, used)
-    for place, word in enumerate(words):
-        if word[0].isdigit() and not used[place]:
+        if word < ":" and not used[place]:  # a digit is less, a letter more
             _numeric(words, place, found, used, both)
     return found, used
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from typing import Final, NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Final
 
 MAX_CHARACTERS: Final = 32_768
 """Longer responses, reasoning in <think> left out, score nothing: an answer that needs a book can be hidden in one."""
@@ -35,24 +35,15 @@ _SENTENCE_END: Final = re.compile(
 """A title may have its own sign ("Panic! at the Disco"), and behind a number one is a factorial."""
 
 
-class Extracted(NamedTuple):
-    """The text that is scored.
-
-    Attributes:
-      text: the answer, without emphasis around it.
-      others: what the same response marks as its answer elsewhere, in the same way.
-    """
-
-    text: str
-    others: tuple[str, ...]
-
-
-def extract(response: str) -> Extracted:
+def extract(response: str) -> tuple[str, Sequence[str]]:
     """Return the final answer of a response, without what it strikes out (`~~...~~`).
 
     The first way of marking that the response uses counts: `\\boxed{...}`, `<answer>...</answer>`, `#### ...`,
     "Answer: ..." or "the answer is ...". Of several answers that are marked alike the last is the text. A response
     without any is its own answer; of a long one, the last line, with short ones before it.
+
+    Returns:
+      The answer, without emphasis around it, and what the same response marks as its answer elsewhere, in the same way.
     """
     text = without_thinking(response)
     if "~~" in text:
@@ -64,11 +55,11 @@ def extract(response: str) -> Extracted:
         if marked and sign == "</":
             marked = [*filter(None, map(bare, _labelled(_CLOSED.split(text)[-1].strip()))), *marked]
         if marked:
-            return Extracted(marked[-1], tuple(marked[:-1]))
+            return marked[-1], marked[:-1]
     text = text.strip()
     if len(text) > READ_CHARACTERS:
         text = _last_lines(text)
-    return Extracted(bare(text), ())
+    return bare(text), ()
 
 
 def _last_lines(text: str) -> str:
@@ -128,10 +119,13 @@ _MARKS: Final[tuple[tuple[str, Callable[[str], list[str]]], ...]] = (
 """What a text must have for a way of marking, and what reads it."""
 
 
+_EMPHASIS: Final = frozenset('*_`"$\\')
+
+
 def bare(text: str) -> str:
     """Return a text without the space and the emphasis around it."""
     text = text.strip()
-    if text[:1] not in ("*", "_", "`", '"', "$", "\\"):
+    if text[:1] not in _EMPHASIS:
         return text
     if (letters := _SET.fullmatch(text)) is not None:
         return letters[1].strip()

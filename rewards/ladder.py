@@ -35,8 +35,8 @@ class Verdict(NamedTuple):
 
 _RULES: Final[dict[str, typed.Rule]] = {
     "number": typed.number,
-    "date": typed.date,
-    "name": typed.name,
+    "date": functools.partial(typed.phrase, tier="date"),
+    "name": functools.partial(typed.phrase, tier="name"),
     "phrase": typed.phrase,
     "boolean": boolean,
     "choice": choice,
@@ -76,7 +76,9 @@ def score(
     if not ground_truth.strip():
         raise ValueError("ground_truth is empty: such a pair has no right answer, drop it")
     references = (ground_truth, *_checked(aliases))
-    answer = _text_of(response)
+    if response is not None and not isinstance(response, str):
+        raise TypeError(f"response is of type {type(response).__name__}; use a str, of a chat message its content")
+    answer = response or ""
     if len(answer) > MAX_CHARACTERS and len(without_thinking(answer).strip()) > MAX_CHARACTERS:
         return Verdict(0.0, "too_long", "")
     text, others = extract(answer)
@@ -117,12 +119,6 @@ def _checked(aliases: Iterable[str] | None) -> Iterable[str]:
     return filter(str.strip, found)
 
 
-def _text_of(response: str | None) -> str:
-    if response is not None and not isinstance(response, str):
-        raise TypeError(f"response is of type {type(response).__name__}; use a str, of a chat message its content")
-    return response or ""
-
-
 _SPREAD: Final = 20  # characters that an answer may have beyond those of a reference, and still be the same
 
 
@@ -157,7 +153,6 @@ def _without_question(text: str, question: str) -> tuple[str, str]:
     if begins and text[: len(question)].lower().startswith(question.lower().rstrip(" ?")):
         rest = text[len(question.rstrip(" ?")) :].lstrip(" ?:-\n\"'")
         return rest, "" if words(rest) else "echo"
-    repeats = (
-        abs(len(text) - len(question)) < 10 and len(stems_of(question)) > 2 and stems_of(text) == stems_of(question)
-    )
-    return text, "echo" if repeats else ""
+    if abs(len(text) - len(question)) < 10 and len(text_of(text).words) > 2:
+        return text, "echo" if tuple(text_of(text).stems) == stems_of(question) else ""
+    return text, ""

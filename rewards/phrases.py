@@ -27,7 +27,7 @@ class once(Generic[_T]):
 
     def __get__(self, owner: Any, kind: type | None = None) -> _T:
         value: _T = self.compute(owner)
-        owner.__dict__[self.name] = value
+        setattr(owner, self.name, value)
         return value
 
 
@@ -121,13 +121,16 @@ _COMMON_WORDS: Final = FUNCTION_WORDS | frozenset(
     "got how new now one own see too use was way why yes aids act era".split()
 )
 _COMPOUND: Final = 7  # letters
+_SHORT_TEXT: Final = 80  # characters of a response whose words may have been asked for before
 
 
 class Text(_Words):
     """A response."""
 
     def __init__(self, text: str) -> None:
-        super().__init__(text, words(text))
+        self.text = text
+        self.words = said = words_of(text) if len(text) <= _SHORT_TEXT else words(text)
+        self.spoken = f" {' '.join(said)} "
 
     @once
     def known(self) -> frozenset[str]:
@@ -223,7 +226,7 @@ def find(references: References, text: Text, question: str = "") -> str | None:
         if reference.spoken in spoken and not _misread(reference, references, text):
             return "words"
     joined = text.joined
-    if references.measures or _has_one(references.beginnings, joined):
+    if references.measures or any(map(joined.__contains__, references.beginnings)):
         for reference in references:
             if reference.joined in joined and not _misread(reference, references, text):
                 return "words"
@@ -236,10 +239,6 @@ def find(references: References, text: Text, question: str = "") -> str | None:
     run = "".join(text.stems)
     written = [compound for compound in references.compounds if compound in run]
     return "words" if written and not text.compounds.isdisjoint(written) else None
-
-
-def _has_one(parts: Sequence[str], text: str) -> bool:
-    return any(map(text.__contains__, parts))
 
 
 def _measured_tier(reference: Reference, references: References, text: Text) -> str | None:
@@ -259,12 +258,12 @@ def _misread(reference: Reference, references: Sequence[Reference], text: Text) 
         return _more_precisely_wrong(references, text)
     if reference.acronym and not re.search(rf"\b{reference.acronym}\b", text.text):
         return len(text.words) > 1
-    if len(reference.stems) > 1 or not reference.stems[0].isdecimal():
+    if len(reference.words) > 1 or not reference.words[0].isdecimal():
         return False
-    if "percent" in text.known:
-        value = Fraction(reference.stems[0])
+    if "percent" in text.words:
+        value = Fraction(reference.words[0])
         return not any((said.kind, said.size) == PLAIN and value in (said.low, said.high) for said in text.quantities)
-    return reference.stems[0] not in text.undated
+    return reference.words[0] not in text.undated
 
 
 def _more_precisely_wrong(references: Sequence[Reference], text: Text) -> bool:
@@ -281,7 +280,7 @@ def _content_tier(reference: Reference, text: Text, question: str) -> str | None
             if reference.stems[0].isalpha() and not reference.acronym and _akin(reference.stems, text)
             else None
         )
-    if not _has_one(reference.beginnings, text.joined):
+    if not any(map(text.joined.__contains__, reference.beginnings)):
         return None
     telling = reference.content - asked_in(question)
     loose = _LOOSE if reference.name is None else _LOOSE_NAME

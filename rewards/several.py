@@ -136,12 +136,14 @@ _JOINERS: Final = {
 } | {"vs": (" vs ", " vs. "), "well": (" as well as ",), "not": (" if not ",)}
 """What else stands between answers, by a word of it."""
 
+_JOINING: Final = frozenset(_JOINERS)
+
 _LEADING: Final = frozenset(stem for word in re.findall("[a-z]+", _LEAD.pattern) for stem in stems_of(word))
 
 
 def _may_list(text: str, said: Iterable[str], longest: int, run: int, question: str) -> bool:
     """Return whether a text is in parts as short as answers are, behind the question's words: no rule, but quick."""
-    for word in _JOINERS.keys() & said:
+    for word in _JOINING.intersection(said):
         for joiner in _JOINERS[word]:
             text = text.replace(joiner, " ,")
     parts = _QUICK.split(text, 2)
@@ -159,7 +161,7 @@ def _may_list(text: str, said: Iterable[str], longest: int, run: int, question: 
         return True
     asked = asked_in(question)
     # Behind the question's words no more may follow than an item: the last that must be one of them is looked at first.
-    for part in first.split()[-longest - 1 : -longest]:
+    for part in reversed(first.split()[:-longest]):
         for word in stems_of_part(part):
             if word not in _COPULAS and word not in asked and word not in _LEADING:
                 return False

@@ -124,7 +124,7 @@ def words(text: str) -> list[str]:
     trailing zeros, whether they were cardinals ("twenty-one", "5 million"), ordinals ("sixth", "22nd") or Roman
     ("World War II"); abbreviations that all readers know spelled out.
     """
-    plain = fold(text)
+    plain = text if text.isascii() else fold(text)
     if " A" in plain and _MAY_BE_LETTER_A.search(plain):
         plain = _LETTER_A.sub("Aa", plain)
     plain = plain.lower()

@@ -45,22 +45,16 @@ Rule = Callable[[Case], Ruling | None]
 """None leaves a case open."""
 
 
-def phrase(case: Case) -> Ruling | None:
-    """Decide by words, dates, names and content (`phrases.find`), and against what is denied or one of several."""
-    return guarded(case, "phrase")
+def phrase(case: Case, tier: str = "phrase") -> Ruling | None:
+    """Decide by words, dates, names and content (`phrases.find`), and against what is denied or one of several.
 
+    Of a name that is the full name, one without its middle names or titles, or with initials; of a date all that the
+    reference says, where more of it may be said and less not.
 
-def name(case: Case) -> Ruling | None:
-    """Decide as for a phrase: a full name, one without its middle names or titles, or with initials."""
-    return guarded(case, "name")
-
-
-def date(case: Case) -> Ruling | None:
-    """Decide by dates at the reference's precision: more of a date may be said, less not."""
-    return guarded(case, "date")
-
-
-def guarded(case: Case, tier: str) -> Ruling | None:
+    Args:
+      case: what to decide on.
+      tier: what the ruling names where it is the words that decide.
+    """
     references = prepare_all(case.references)
     if not references:
         return _symbols(case, tier)
@@ -81,7 +75,7 @@ def guarded(case: Case, tier: str) -> Ruling | None:
         return Ruling(False, "number")
     if (
         contradicts(text, told, says, case.references, case.question)
-        or _weighs(case, text)
+        or (" or " in case.question and _weighs(case, text))
         or _dates_besides(references, said)
     ):
         return Ruling(False, "several_answers")
@@ -190,7 +184,7 @@ def _find(case: Case, references: References) -> tuple[Text, str | None]:
 
 def _symbols(case: Case, tier: str) -> Ruling | None:
     """Decide on references without a word ("*"), which stand alone or in quotes or brackets."""
-    wanted = {fold(reference).strip() for reference in case.references if not words_of(reference)}
+    wanted = _wordless(case.references)
     if not wanted:
         return None
     said = {part.strip("()\"'`.,") for part in fold(affirmed(case.answer, case.question)).split()}
@@ -198,13 +192,16 @@ def _symbols(case: Case, tier: str) -> Ruling | None:
     return Ruling(True, tier) if signs and signs <= wanted else None
 
 
+@functools.lru_cache(maxsize=16384)
+def _wordless(references: tuple[str, ...]) -> frozenset[str]:
+    return frozenset(fold(reference).strip() for reference in references if not words_of(reference))
+
+
 COMPARED: Final = re.compile(r"\b(?:before|than|while|whereas|followed by|compared (?:to|with))\b")
 
 
 def _weighs(case: Case, said: str) -> bool:
     """Return whether a response to "A or B?" names more than one of them, so that words do not tell which it means."""
-    if " or " not in case.question:
-        return False
     offered = options(case.question)
     affirms = affirmed(COMPARED.split(said, maxsplit=1)[0])
     named = [option for option in offered if has(affirms, option)]
