@@ -121,7 +121,7 @@ _COMMON_WORDS: Final = FUNCTION_WORDS | frozenset(
     "got how new now one own see too use was way why yes aids act era".split()
 )
 _COMPOUND: Final = 7  # letters
-_SHORT_TEXT: Final = 80  # characters of a response whose words may have been asked for before
+_SHORT_TEXT: Final = 40  # characters of a response whose words may have been asked for before
 
 
 class Text(_Words):
