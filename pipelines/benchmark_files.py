@@ -135,6 +135,9 @@ def _question_column(source: Source, row: Mapping[str, Any]) -> str:
     if source.question is not None and source.question not in row:
         raise UsageError(_lacks(source.file, source.question, row))
     question = source.question or next((name for name in _QUESTIONS if isinstance(row.get(name), str)), None)
+    known = next((name for name in _QUESTIONS if row.get(name) is not None), None)
+    if question is None and known is not None:
+        raise UsageError(f"{source.file}: {known!r} holds {type(row[known]).__name__} and no text; {_REMEDY}")
     if question is None:
         raise UsageError(f"{source.file}: none of its columns ({', '.join(row)}) is known as a question's; {_REMEDY}")
     return question

@@ -123,15 +123,18 @@ def build(options: BuildOptions) -> int:
     """Index evaluation sets and print what is in the index; return 0.
 
     Raises:
-      UsageError: a set cannot be read.
+      UsageError: a set cannot be read, or the index not written.
     """
-    built = build_index(
-        [read_benchmark(source) for source in options.sources], options.output, with_questions=options.with_questions
-    )
+    sets = [read_benchmark(source) for source in options.sources]
+    earlier = ", in place of the one before" if _is_index(options.output) else ""
+    try:
+        built = build_index(sets, options.output, with_questions=options.with_questions)
+    except OSError as error:
+        raise UsageError(f"cannot write to --output {options.output}: {' '.join(str(error).split())}") from None
     rows = [(one.name, f"{one.items:,}", f"{one.distinct:,}", f"{one.answers:,}") for one in built]
     _print([("benchmark", "items", "distinct", "answers"), *rows])
     plain = ", with the questions in plain text" if options.with_questions else ", hashes alone"
-    print(f"\nThe index is in {options.output}{plain}.")
+    print(f"\nThe index is in {options.output}{plain}{earlier}.")
     return 0
 
 

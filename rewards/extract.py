@@ -15,6 +15,8 @@ READ_CHARACTERS: Final = 2_000
 _SHORT: Final = 6  # words of a line that may be an answer by itself
 
 _THOUGHT: Final = re.compile(r"</think(?:ing)?>", re.IGNORECASE)
+_THINKING: Final = re.compile(r"\s*<think(?:ing)?>", re.IGNORECASE)
+_BEFORE_THOUGHT: Final = frozenset("< \n\r\t")
 _OPENED: Final = re.compile(r"<answer>", re.IGNORECASE)
 _CLOSED: Final = re.compile(r"</answer>", re.IGNORECASE)
 _STRUCK: Final = re.compile(r"~~[^~]*~~")
@@ -74,9 +76,11 @@ def _last_lines(text: str) -> str:
 
 
 def without_thinking(response: str) -> str:
-    """Return what follows the reasoning of a model that marks it with <think>."""
+    """Return what follows the reasoning of a model that marks it with <think>; nothing of one that never ends."""
     end = _THOUGHT.search(response) if "</" in response else None
-    return response[end.end() :] if end else response
+    if end:
+        return response[end.end() :]
+    return "" if response[:1] in _BEFORE_THOUGHT and _THINKING.match(response) else response
 
 
 def _boxed(text: str) -> list[str]:

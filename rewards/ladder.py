@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Iterable
+from types import NoneType
 from typing import Final, NamedTuple
 
 from rewards import typed
@@ -67,15 +68,12 @@ def score(
 
     Raises:
       ValueError: the answer type is none of these, or the ground truth is empty.
-      TypeError: what should be text is not, or the aliases are one text and no list of them.
+      TypeError: what should be text is not, the aliases are one text and no list of them, or the judge is no function
+        or says something else than True or False.
     """
-    if not (isinstance(question, str) and isinstance(ground_truth, str) and isinstance(answer_type, str)):
-        raise _no_text(question=question, ground_truth=ground_truth, answer_type=answer_type)
-    if answer_type not in _RULES:
-        raise ValueError(f"answer_type is {answer_type!r}; use one of {', '.join(_RULES)}")
-    if not ground_truth.strip():
-        raise ValueError("ground_truth is empty: such a pair has no right answer, drop it")
-    references = (ground_truth, *_checked(aliases))
+    references = references_of(question, ground_truth, answer_type, aliases)
+    if judge is not None and not callable(judge):
+        raise TypeError(f"judge is {judge!r}, of type {type(judge).__name__}; use a function (`rewards.judging.Judge`)")
     if response is not None and not isinstance(response, str):
         raise TypeError(f"response is of type {type(response).__name__}; use a str, of a chat message its content")
     answer = response or ""
@@ -104,14 +102,33 @@ def score(
     return Verdict(0.0, "judge" if judge is not None else "none", text)
 
 
+def references_of(
+    question: str, ground_truth: str, answer_type: str, aliases: Iterable[str] | None = ()
+) -> tuple[str, ...]:
+    """Return the ground truth of a pair and its aliases.
+
+    Raises:
+      ValueError, TypeError: what is wrong with the pair, as `score` says it.
+    """
+    if not (isinstance(question, str) and isinstance(ground_truth, str) and isinstance(answer_type, str)):
+        raise _no_text(question=question, ground_truth=ground_truth, answer_type=answer_type)
+    if answer_type not in _RULES:
+        raise ValueError(f"answer_type is {answer_type!r}; use one of {', '.join(_RULES)}")
+    if not ground_truth.strip():
+        raise ValueError("ground_truth is empty: such a pair has no right answer, drop it")
+    return ground_truth, *_checked(aliases)
+
+
 def _no_text(**values: object) -> TypeError:
     name, value = next((name, value) for name, value in values.items() if not isinstance(value, str))
     return TypeError(f"{name} is {value!r}, of type {type(value).__name__}; use a str")
 
 
 def _checked(aliases: Iterable[str] | None) -> Iterable[str]:
-    if isinstance(aliases, (str, bytes)):
+    if isinstance(aliases, str):
         raise TypeError(f"aliases is the text {aliases!r}; use a list: [{aliases!r}]")
+    if isinstance(aliases, bytes) or not isinstance(aliases, (Iterable, NoneType)):
+        raise TypeError(f"aliases is {aliases!r}, of type {type(aliases).__name__}; use a list of str")
     found = () if aliases is None else tuple(aliases)
     for alias in found:
         if not isinstance(alias, str):

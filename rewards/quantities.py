@@ -190,7 +190,15 @@ def readable(text: str) -> str:
     if "\\" in lower or "{" in lower:
         lower = _SPACE.sub(" ", lower.replace("{,}", ",").replace("\\$", "$"))
         lower = _SET.sub(r" \1", lower)
-    return _SPELLED.sub(_in_digits, _SPACED.sub(_ungrouped, lower))
+    lower = _SPELLED.sub(_in_digits, _SPACED.sub(_ungrouped, lower))
+    return _MINUS.sub(r"\1-", lower)
+
+
+_MINUS: Final = re.compile(
+    r"(^\W*|\b(?:is|was|are|were|be|of|to|at|about|around|approximately|roughly|exactly|equals?|answer|result|value)"
+    r"\W{1,3}|[=:(]\s?)(?:minus|negative) (?=[$\u20ac\u00a3]?\.?[0-9])"
+)
+"""A sign in words, behind what no sum has there: in "10 minus 5" and "x minus 5" it is none."""
 
 
 def without_fractions(text: str) -> str:

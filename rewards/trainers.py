@@ -6,7 +6,6 @@ for a reason that nobody sees costs more than one that stops.
 
 from __future__ import annotations
 
-import functools
 import json
 import logging
 import re
@@ -14,7 +13,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from rewards.ladder import score
+from rewards.ladder import references_of, score
 
 _LOG: Final = logging.getLogger(__name__)
 _LONGEST_TOKEN: Final = 48
@@ -33,25 +32,14 @@ def reward(
       response: a string, one chat message, or a list of messages, of which the last is the answer.
 
     Raises:
-      ValueError: the answer is empty, or its type is unknown.
-      TypeError: question or answer is no string.
+      ValueError, TypeError: what is wrong with the pair, as `score` says it.
     """
-    if not (isinstance(question, str) and isinstance(answer, str)):
-        raise TypeError(f"question and answer are {type(question).__name__} and {type(answer).__name__}; give strings")
-    if not answer.strip():
-        raise ValueError("the answer is empty: such a pair has no right response, drop it")
-    _check_type(answer_type)
-    others = () if aliases is None else tuple(map(str, aliases))  # from Parquet, perhaps an array
+    references_of(question, answer, answer_type, aliases)
     try:
-        return score(question, answer, without_special_tokens(text_of(response)), answer_type, others).score
+        return score(question, answer, without_special_tokens(text_of(response)), answer_type, aliases).score
     except Exception:  # whatever it is, a policy that finds it must not end the run
         _LOG.warning("a response could not be scored and counts as wrong", exc_info=True)
         return 0.0
-
-
-@functools.lru_cache(maxsize=64)
-def _check_type(answer_type: str) -> None:
-    score("", "1", "", answer_type)
 
 
 def text_of(response: object) -> str:
@@ -126,13 +114,23 @@ def reward_func(queries: Sequence[str], prompts: Sequence[str], labels: Sequence
     """
     values: Any = []
     for query, prompt, label in zip(queries, prompts, labels, strict=True):
-        pair = json.loads(label) if isinstance(label, str) else label
+        pair = _pair_of(label)
         response = response_of(query, prompt)
         values.append(reward(pair["question"], pair["answer"], response, pair["answer_type"], pair.get("aliases")))
     torch = sys.modules.get("torch")
     if torch is not None:
         values = torch.tensor(values)
     return {"rewards": values, "scores": values, "extra_logs": {}}
+
+
+def _pair_of(label: Any) -> Mapping[str, Any]:
+    try:
+        pair = json.loads(label) if isinstance(label, str) else label
+    except json.JSONDecodeError:
+        pair = None
+    if not isinstance(pair, Mapping) or not {"question", "answer", "answer_type"}.issubset(pair):
+        raise ValueError(f"the label {label!r:.80} has not question, answer and answer_type; export the data again")
+    return pair
 
 
 def response_of(query: str, prompt: str) -> str:

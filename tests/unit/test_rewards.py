@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -313,6 +313,9 @@ def test_a_finer_alias_contradicts_a_wrong_day() -> None:
         ("\\boxed{unclosed", "\\boxed{unclosed"),
         ("<answer>Rome <answer>Paris</answer>", "Paris"),
         ("Rome</thinks>", "Rome</thinks>"),
+        ("<think>Paris, or not? Let me see", ""),
+        ("\n<Thinking>\n\\boxed{Paris}", ""),
+        ("5 <think> 4", "5 <think> 4"),
         ('"Paris"', "Paris"),
         ("  Paris  ", "Paris"),
         ("A long line of words that goes on. " * 100 + "\nParis", "Paris"),
@@ -359,6 +362,10 @@ def test_what_is_no_text_is_refused_by_name() -> None:
         score("Who?", "Paris", "R", "name", aliases="Rome")
     with pytest.raises(TypeError, match="aliases has 5, of type int; use str only"):
         score("Who?", "Paris", "Rome", "name", aliases=["Rome", wrong])
+    with pytest.raises(TypeError, match="aliases is 5, of type int; use a list of str"):
+        score("Who?", "Paris", "Rome", "name", aliases=wrong)
+    with pytest.raises(TypeError, match="aliases is b'Rome', of type bytes; use a list of str"):
+        score("Who?", "Paris", "Rome", "name", aliases=cast("Any", b"Rome"))
 
 
 def test_what_cannot_be_scored_is_refused() -> None:

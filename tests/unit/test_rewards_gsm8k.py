@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -32,12 +33,19 @@ SOLUTION = "Natalia sold 48/2 = 24 clips in May.\nAltogether she sold 48+24 = 72
         ("#### seventy-two", "72", 0.0),
         ("####", "72", 0.0),
         ("", "72", 0.0),
-        ("#### 72", "", 0.0),
-        ("#### " + "9" * 5000, "9" * 5000, 0.0),
+        ("#### " + "9" * 5000, "9", 0.0),
+        (None, "72", 0.0),
     ],
 )
-def test_all_three(reward: Callable[[str, str], float], response: str, truth: str, score: float) -> None:
+def test_all_three(reward: Callable[[str | None, str], float], response: str | None, truth: str, score: float) -> None:
     assert reward(response, truth) == score
+
+
+@pytest.mark.parametrize("reward", [strict, flexible, custom_flexible])
+@pytest.mark.parametrize("truth", ["", "seventy", "9" * 5000, 72, None])
+def test_a_ground_truth_that_is_no_number_is_told(reward: Callable[[str, str], float], truth: Any) -> None:
+    with pytest.raises((ValueError, TypeError), match="ground_truth is"):
+        reward("#### 72", truth)
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any, cast
+
 import pytest
 
 from rewards import score
@@ -72,3 +74,14 @@ def test_its_failure_is_the_callers() -> None:
 
     with pytest.raises(TimeoutError, match="no answer"):
         score(QUESTION, TRUTH, "lost innocence", "phrase", judge=broken)
+
+
+@pytest.mark.parametrize("said", ["no", 1, None])
+def test_what_is_neither_true_nor_false_is_no_opinion(said: Any) -> None:
+    with pytest.raises(TypeError, match="return True or False"):
+        score(QUESTION, TRUTH, "lost innocence", "phrase", judge=lambda *_: said)
+
+
+def test_a_judge_is_a_function() -> None:
+    with pytest.raises(TypeError, match="judge is 'gpt'"):
+        score(QUESTION, TRUTH, TRUTH, "phrase", judge=cast("Any", "gpt"))

@@ -71,7 +71,6 @@ def test_a_defect_of_ours_counts_as_wrong_and_is_told(
     def fails(*_: object) -> None:
         raise RecursionError("too deep")
 
-    rewards.trainers._check_type("name")
     monkeypatch.setattr(rewards.trainers, "score", fails)
     with caplog.at_level(logging.WARNING):
         assert reward(QUESTION, "Marie Curie", "Marie Curie", "name") == 0.0
@@ -81,10 +80,14 @@ def test_a_defect_of_ours_counts_as_wrong_and_is_told(
 @pytest.mark.parametrize(
     ("changes", "error"),
     [
-        ({"answer": " "}, "the answer is empty"),
+        ({"answer": " "}, "ground_truth is empty"),
         ({"answer_type": "colour"}, "answer_type is 'colour'"),
-        ({"answer": 7}, "question and answer are str and int"),
-        ({"question": None}, "question and answer are NoneType and str"),
+        ({"answer": 7}, "ground_truth is 7, of type int"),
+        ({"question": None}, "question is None, of type NoneType"),
+        ({"answer_type": ["name"]}, "answer_type is .'name'., of type list"),
+        ({"aliases": "24"}, "aliases is the text '24'"),
+        ({"aliases": [None]}, "aliases has None"),
+        ({"aliases": 24}, "aliases is 24, of type int"),
     ],
 )
 def test_a_pair_that_nobody_can_be_right_about_is_told(changes: dict[str, Any], error: str) -> None:
@@ -149,3 +152,9 @@ def test_the_response_is_what_follows_the_prompt(query: str, prompt: str, respon
         prompt = "word " * 50 + prompt.removeprefix("user: a very long q")
         query = "word " * 20 + query
     assert response_of(query, prompt) == response
+
+
+@pytest.mark.parametrize("told", ["Paris", "42", '{"question": "Who?"}', None, 42])
+def test_openrlhf_is_told_of_a_label_that_is_no_pair(told: Any) -> None:
+    with pytest.raises(ValueError, match="has not question, answer and answer_type; export the data again"):
+        reward_func(["q a"], ["q"], [told])

@@ -106,7 +106,7 @@ def configs(target: Target, rows: Mapping[str, int]) -> dict[str, Any]:
 
 
 def counts(made: Made) -> str:
-    """Return how many questions there are, on which side, which were left out, and whether more may come."""
+    """Return how many questions there are, on which side, which were left out, and what is to be known of them."""
     tally, share = made.tally, made.selection.share
     rows = made.rows
     words = [
@@ -120,6 +120,12 @@ def counts(made: Made) -> str:
         )
     if tally.dropped:
         words.append(f"Left out: {left_out(tally)}.")
+    if tally.contaminated:
+        words.append(
+            f"{tally.contaminated:,} of them {'has' if tally.contaminated == 1 else 'have'} a question of an evaluation"
+            " set, which the run marked and did not drop (`--on-contaminated mark`): what is trained on them cannot be"
+            " measured by that set."
+        )
     if not made.complete:
         words.append("The run was not complete when it was exported (--incomplete): pairs may be missing.")
     return "\n".join(words)

@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-COLUMNS: Final = ("id", "source", "domain", "answer_type", "difficulty")
+COLUMNS: Final = ("id", "source", "domain", "answer_type", "difficulty", "contamination")
 """What a selection looks at."""
 
 _SALT: Final = b"webscale-rl train/validation split\0"
@@ -98,6 +98,7 @@ class Tally:
       dropped: those left out, by reason.
       domains, answer_types, licenses, datasets: pairs that go along, by value; null where the corpus said nothing.
       rated: pairs among all whose difficulty is known.
+      contaminated: pairs that go along though they have a question of an evaluation set, as the run was told to mark.
     """
 
     pairs: int = 0
@@ -108,6 +109,7 @@ class Tally:
     licenses: Counter[str | None] = field(default_factory=Counter)
     datasets: Counter[str | None] = field(default_factory=Counter)
     rated: int = 0
+    contaminated: int = 0
 
     @property
     def kept(self) -> int:
@@ -122,6 +124,7 @@ class Tally:
         self.dropped.update(dropped)
         self.rated += table.num_rows - table["difficulty"].null_count
         kept = table.filter(pa.array(sides != _NEVER))
+        self.contaminated += pc.sum(pc.greater(pc.list_value_length(kept["contamination"]), 0)).as_py() or 0
         _count(self.domains, kept["domain"])
         _count(self.answer_types, kept["answer_type"])
         _count(self.licenses, pc.struct_field(kept["source"], "license"))
