@@ -17,9 +17,7 @@ from __future__ import annotations
 
 import argparse
 import collections
-import gzip
 import itertools
-import json
 import statistics
 import tempfile
 import time
@@ -30,6 +28,7 @@ from typing import Any, Final
 import pyarrow.dataset as ds
 
 from bench.planting import KINDS, Planted, plant
+from bench.rewards import read
 from prompts import PromptSet, load_prompts
 from schemas.config import ClosedBookSettings
 from schemas.config_filters import CheckLimits
@@ -141,12 +140,6 @@ def compare(pairs: Sequence[Planted], columns: dict[str, Column]) -> None:
         print(f"{kind:24} {totals[kind]:>5}  {shares}  {by or '-'}")
 
 
-def _opened(path: Path) -> Iterator[dict[str, Any]]:
-    opened = gzip.open if path.suffix == ".gz" else open
-    with opened(path, "rt", encoding="utf-8") as lines:
-        yield from map(json.loads, filter(str.strip, lines))
-
-
 def asked_by_people(path: Path) -> Iterator[Planted]:
     """Yield the questions of rows with question and references, each once; the evidence is the answer alone.
 
@@ -154,7 +147,7 @@ def asked_by_people(path: Path) -> Iterator[Planted]:
     leave out, is added.
     """
     seen = set()
-    for row in _opened(path):
+    for row in read(path):
         if row["question"] in seen:
             continue
         seen.add(row["question"])
@@ -165,7 +158,7 @@ def asked_by_people(path: Path) -> Iterator[Planted]:
 
 def schoolbook(path: Path) -> Iterator[Planted]:
     """Yield the problems of GSM8K, whose final answer stands behind ####."""
-    for row in _opened(path):
+    for row in read(path):
         answer = row["answer"].rpartition("####")[2].strip()
         yield Planted(row["question"], answer, "number", (), answer, answer)
 
@@ -183,6 +176,9 @@ def alarms(name: str, pairs: Iterable[Planted], shown: int) -> None:
         times.append((time.thread_time_ns() - start) / 1000)
         if reason is not None:
             found[reason[0]].append(f"{pair.question} | {pair.answer} {list(pair.aliases)} | {reason[1]}")
+    if not times:
+        print(f"{name}: no pairs")
+        return
     dropped = sum(map(len, found.values()))
     print(
         f"{name}: {len(times)} pairs, {dropped} dropped ({dropped / len(times):.2%});"

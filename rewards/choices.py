@@ -9,9 +9,10 @@ from typing import Final
 from rewards.guards import affirmed
 from rewards.options import has, labelled_options, options
 from rewards.text import words
-from rewards.typed import COMPARED, Case, Ruling, phrase
+from rewards.typed import Case, Ruling, before_comparing, phrase, turned
 
 _YES: Final = frozenset("yes true yeah yep correct affirmative right".split())
+_AGREEING: Final = _YES - {"yes", "yeah", "yep"}
 _NO: Final = frozenset("no false nope incorrect negative wrong untrue".split())
 
 
@@ -35,6 +36,9 @@ _UNSAID: Final = re.compile(
 )
 """A yes or no that is spoken about: "No is wrong"."""
 
+_IDIOMS: Final = frozenset("doubt question worry worries problem problems matter wonder".split())
+"""Behind "no" they make no answer of it: "No doubt it is safe." """
+
 _FLIPPED: Final = frozenset(("not", "never", "t"))  # "t" as in "isn't"
 
 
@@ -48,6 +52,10 @@ def _polarity(text: str) -> bool | None:
         if word not in _YES and word not in _NO:
             continue
         plain = word in ("yes", "no", "true", "false")
+        if word == "no" and place + 1 < len(parts) and parts[place + 1] in _IDIOMS:
+            continue
+        if word in _AGREEING and not _FLIPPED.isdisjoint(parts[place + 1 :]):
+            return None  # "Correct, it is not safe": to what it agrees is not clear
         denied = not _FLIPPED.isdisjoint(parts[max(place - 2, 0) : place])
         if denied and word in ("yes", "no"):
             return None
@@ -77,7 +85,9 @@ def choice(case: Case) -> Ruling | None:
     if labelled and wanted:
         said = _letter(case.answer, labelled)
         return Ruling(said in wanted, "choice") if said is not None else _several(case, list(labelled.values()))
-    affirms = affirmed(COMPARED.split(case.answer, maxsplit=1)[0])
+    if said := turned(case.answer, case.question):
+        case = case._replace(answer=said)
+    affirms = affirmed(before_comparing(case.answer))
     if _joins(affirms) and not any(map(_joins, case.references)):
         return Ruling(False, "several_answers")
     named = [option for option in options(case.question) if has(affirms, option)]

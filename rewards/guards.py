@@ -42,7 +42,7 @@ _MAY_NEGATE: Final = re.compile(
     r"n['\u2019]t\b|\b(?:not|never|neither|nor|cannot|without|incorrect|wrong|false|untrue|except|unlike|no|non"
     r"|hardly|far from|doubt(?:ful)?|unlikely|ruled out|aint|isnt|wasnt|(?:lack|absence|inhibition|opposite) of|anti"
     r"|mistake to)\b"
-    r"|\b(?:instead of|rather than|other than|(?:any|every)(?:thing|one|body) but|as opposed to|than|excluding)\b"
+    r"|\b(?:instead of|rather than|other than|(?:any|every)(?:thing|one|body|where) but|as opposed to|than|excluding)\b"
     r"|\?\s*no\b",
     re.IGNORECASE,
 )
@@ -61,7 +61,7 @@ _NOT: Final = re.compile(
     r"\b(?:(?:is|was|are|were|do|does|did|has|have|had|can|could|would|should|will|wo|ai)n['\u2019]t|(?:ai|is|was)nt"
     r"|(?<!\bif )not|never"
     r"|neither|nor|cannot|without|except|unlike|hardly|far from|unlikely|(?<!no )(?<!without )(?<!without a )doubt"
-    r"|instead of|rather than|other than|(?:any|every)(?:thing|one|body) but|as opposed to|excluding"
+    r"|instead of|rather than|other than|(?:any|every)(?:thing|one|body|where) but|as opposed to|excluding"
     r"|(?:lack|absence|inhibition|opposite) of|mistake to|anti(?=-)"
     r"|(?<!more )(?<!less )(?<!fewer )than|no(?=\s+[\w$\u20ac\u00a3-])|non(?=-))\b"
     r"(?!\s+(?:only|just|sure|certain|to mention)\b)",
@@ -152,7 +152,7 @@ def _stems_of_denial(question: str) -> tuple[str, ...]:
 _DENYING_PARTS: Final = (
     "n't", "n\u2019t", "no", "never", "nei", "without", "wrong", "correct", "true", "false", "except", "unlike",
     "hardly", "far from", "doubt", "ruled", "instead", "than", "anything", "opposed", "excl", "aint", "isnt", "wasnt",
-    "lack", "absen", "inhib", "opposite", "anti", "mistake", "one but", "body but", "thing but",
+    "lack", "absen", "inhib", "opposite", "anti", "mistake", "one but", "body but", "thing but", "where but",
 )  # fmt: skip
 """What a clause has one of that is denied, or denies the one before it."""
 

@@ -11,7 +11,8 @@ from rewards.text import asked_in
 
 _RELATIONS: Final = (
     "husband wife widow widower son daughter father mother brother sister mentor parents uncle aunt nephew niece "
-    "cousin grandfather grandmother grandson granddaughter teacher student assistant"
+    "cousin grandfather grandmother grandson granddaughter teacher student assistant colleague rival friend namesake "
+    "successor predecessor biographer disciple pupil opponent enemy"
 ).split()
 _BODIES: Final = "institute university foundation museum prize award hospital airport college society stadium".split()
 _SHIFTS: Final = "before after until till prior preceding".split()

@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
+from rewards.names import PARTICLES
 from rewards.stems import stem
 from rewards.text import asked_in, fold, words_of
 
@@ -66,7 +67,23 @@ def mended(text: str) -> list[str]:
     if years and (noteless != text or len(years) > 1 or years[0]["day"]):
         noteless = _NOTED_YEAR.sub(r"\1", noteless)
     spaced = _SPACED.sub(_respaced, noteless) if _DETACHED.search(noteless) else noteless
-    return [other for other in dict.fromkeys((spaced, _GLUE.sub(r" \g<0>", spaced))) if other != text]
+    return [other for other in dict.fromkeys((spaced, _GLUE.sub(_apart, spaced))) if other != text]
+
+
+def _apart(match: re.Match[str]) -> str:
+    """Put a space before a capital within a word; not where the word begins with one too, as "JavaScript" does, unless
+    that is a particle of a name ("DiClemente") or what follows a function word ("ParisIs")."""
+    text, start = match.string, match.start()
+    head, tail = _HEAD.search(text, max(start - _READ, 0), start), _TAIL.match(text, start)
+    if head is None or tail is None or not head[0][0].isupper():
+        return f" {match[0]}"
+    apart = head[0].lower() in PARTICLES or tail[0].lower() in _TAILS
+    return f" {match[0]}" if apart else match[0]
+
+
+_READ: Final = 24  # letters of a word before a capital that are looked at
+_HEAD: Final = re.compile(r"[^\W\d_]+\Z")
+_TAIL: Final = re.compile(r"[^\W\d_]+")
 
 
 def _respaced(match: re.Match[str]) -> str:

@@ -21,7 +21,7 @@ TITLES: Final = frozenset(
 """What stands before a name and is no part of it: honours, offices, and the trades that apposition puts there."""
 
 _BEFORE_NAMES: Final = TITLES | {"the", "a", "an"}
-_PARTICLES: Final = frozenset("de da di du del della la le van von der den ten bin ibn al el y of".split())
+PARTICLES: Final = frozenset("de da di du del della la le van von der den ten bin ibn al el y of".split())
 _SUFFIXES: Final = frozenset("jr sr junior senior 2 3 4".split())
 _PLACES: Final = frozenset(
     "new san santa los las el la north south east west northern southern eastern western central great united port "
@@ -52,10 +52,11 @@ REGION: Final = re.compile(
 
 
 class Name(NamedTuple):
-    """A person's name in words as they are compared: given names or initials, and the family name."""
+    """A person's name in words as they are compared: given names or initials, the family name, "jr" or a number."""
 
     given: tuple[str, ...]
     family: str
+    suffix: str = ""
 
 
 @functools.lru_cache(maxsize=8192)
@@ -69,16 +70,17 @@ def name_of(text: str) -> Name | None:
         capitals = capitals[1:]
     if not 2 <= len(capitals) <= 6:
         return None
-    if any(word[0].islower() and word.lower() not in _PARTICLES for word in capitals) or capitals[0][0].islower():
+    if any(word[0].islower() and word.lower() not in PARTICLES for word in capitals) or capitals[0][0].islower():
         return None
     if _NO_NAME.search(fold(text)):
         return None
-    parts = [word for word in words(" ".join(capitals)) if word not in _PARTICLES]
+    parts = [word for word in words(" ".join(capitals)) if word not in PARTICLES]
+    suffix = ""
     while len(parts) > 1 and parts[-1] in _SUFFIXES:
-        parts = parts[:-1]
+        suffix = parts.pop()
     if len(parts) < 2 or len(parts[-1]) < 2 or parts[0] in _PLACES:
         return None
-    return Name(tuple(parts[:-1]), parts[-1])
+    return Name(tuple(parts[:-1]), parts[-1], suffix)
 
 
 _NO_NAME: Final = re.compile(r"[^\w .'\u2019\xa0-]|_")
@@ -124,7 +126,7 @@ def spans_of(name: Name, text: Sequence[str]) -> list[tuple[int, int]]:
         return []
     spans = []
     for place, word in enumerate(text):
-        if word != name.family or place == 0:
+        if word != name.family or place == 0 or _is_another(name, text[place + 1 : place + 2]):
             continue
         for start in range(place - 1, max(place - 2 - _GAP, -1), -1):
             if not text[start].isalpha() or text[start] in _NEVER_GIVEN:
@@ -133,6 +135,14 @@ def spans_of(name: Name, text: Sequence[str]) -> list[tuple[int, int]]:
                 spans.append((start, place + 1))
                 break
     return spans
+
+
+def _is_another(name: Name, behind: Sequence[str]) -> bool:
+    """Return whether the word behind a family name makes it another's than a name with a suffix: "I", "Sr."."""
+    return bool(name.suffix and behind) and behind[0] != name.suffix and behind[0] in _DISTINGUISHING
+
+
+_DISTINGUISHING: Final = frozenset(("i", *map(str, range(1, 30)), "jr", "sr", "junior", "senior"))
 
 
 def titled(name: Name, text: Sequence[str]) -> bool:

@@ -27,10 +27,10 @@ def options(question: str) -> tuple[str, ...]:
     labelled = labelled_options(question)
     if len(labelled) > 1:
         return tuple(labelled.values())
-    offering = [clause for clause in _CLAUSE.split(question) if " or " in clause.lower()]
+    offering = [clause for clause in map(str.strip, _CLAUSE.split(question)) if " or " in clause.lower()]
     if not offering:
         return ()
-    first, *rest = (part.strip() for part in _BETWEEN.split(offering[-1].strip()))
+    first, *rest = (part.strip() for part in _BETWEEN.split(offering[-1]))
     while len(rest) > 2 and _WH.search(rest[0]):
         first, *rest = rest
     if len(rest) > 1 and _WH.search(first):

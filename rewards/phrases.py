@@ -11,7 +11,7 @@ from typing import Any, Final, Generic, TypeVar
 from rewards.dates import Date, dates, only_dates
 from rewards.names import Name, name_of, spans_of, titled
 from rewards.quantities import PLAIN, Quantity, counted, quantities, readable
-from rewards.stems import root, stem
+from rewards.stems import is_agent, root, stem
 from rewards.text import FUNCTION_WORDS, asked_in, content, fold, words, words_of
 from rewards.variants import variants
 
@@ -81,6 +81,11 @@ class Reference(_Words):
         return self.text if self.text.isupper() and self.text.lower() in _COMMON_WORDS else ""
 
     @once
+    def formula(self) -> str:
+        """The chemical formula that it consists of: "CO", "C6H12O6"."""
+        return self.text if _FORMULA.fullmatch(self.text) else ""
+
+    @once
     def proper(self) -> bool:
         """Whether it is a name, so that each of its words counts: it has a capital that begins no sentence."""
         _, _, rest = self.text.partition(" ")
@@ -111,15 +116,20 @@ class References(tuple[Reference, ...]):
         return list(dict.fromkeys(reference.compound for reference in self if reference.compound))
 
     @once
+    def dates(self) -> list[Date]:
+        return [date for reference in self for date in reference.dates]
+
+    @once
     def measures(self) -> bool:
         """Whether one is a date or a quantity, which other words and digits may say."""
-        return any(reference.dates or reference.quantity for reference in self)
+        return bool(self.dates) or any(reference.quantity for reference in self)
 
 
 _COMMON_WORDS: Final = FUNCTION_WORDS | frozenset(
     "i me my we us our you your him it am an as be can do go if may no not off or so up who will all any but did get "
     "got how new now one own see too use was way why yes aids act era".split()
 )
+_FORMULA: Final = re.compile(r"(?:[A-Z][a-z]?\d{0,3}){1,12}")
 _COMPOUND: Final = 7  # letters
 _SHORT_TEXT: Final = 40  # characters of a response whose words may have been asked for before
 
@@ -243,7 +253,7 @@ def find(references: References, text: Text, question: str = "") -> str | None:
 
 def _measured_tier(reference: Reference, references: References, text: Text) -> str | None:
     if reference.dates:
-        said = all(any(one.includes(date) for one in text.dates) for date in reference.dates)
+        said = _say_dates(reference, text.dates)
         return "date" if said and not _more_precisely_wrong(references, text) else None
     if reference.name is not None:
         return "name" if spans_of(reference.name, text.words) or titled(reference.name, text.words) else None
@@ -252,12 +262,25 @@ def _measured_tier(reference: Reference, references: References, text: Text) -> 
     return None
 
 
-def _misread(reference: Reference, references: Sequence[Reference], text: Text) -> bool:
+def _say_dates(reference: Reference, said: Sequence[Date]) -> bool:
+    """Return whether dates include all of a reference's; those of a span ("1914-1918") in its order."""
+    places = [[place for place, one in enumerate(said) if one.includes(date)] for date in reference.dates]
+    if not all(places):
+        return False
+    return len(places) != 2 or not _SPAN.search(reference.text) or places[0][0] < places[1][-1]
+
+
+_SPAN: Final = re.compile(r"\d\w{0,2}\s*(?:[-\u2013\u2014]|to|until|through)\s*\w")
+
+
+def _misread(reference: Reference, references: References, text: Text) -> bool:
     """Return whether a text has the words of a reference only as a part of something else."""
     if reference.dates:
         return _more_precisely_wrong(references, text)
     if reference.acronym and not re.search(rf"\b{reference.acronym}\b", text.text):
         return len(text.words) > 1
+    if reference.formula and _goes_on(reference.formula, fold(text.text)):
+        return True
     if len(reference.words) > 1 or not reference.words[0].isdecimal():
         return False
     if "percent" in text.words:
@@ -266,30 +289,34 @@ def _misread(reference: Reference, references: Sequence[Reference], text: Text) 
     return reference.words[0] not in text.undated
 
 
-def _more_precisely_wrong(references: Sequence[Reference], text: Text) -> bool:
+def _goes_on(formula: str, text: str) -> bool:
+    """Return whether a text has a formula only as the beginning of a longer one: "CO2" for "CO"."""
+    plain = re.escape(formula)
+    return re.search(rf"\b{plain}\d", text) is not None and re.search(rf"\b{plain}\b", text) is None
+
+
+def _more_precisely_wrong(references: References, text: Text) -> bool:
     """Return whether a response to "April 2016" or "2016" says "5 May 2016": what it adds is contradicted."""
-    fine = [date for reference in references for date in reference.dates if date.month and date.year]
+    fine = [date for date in references.dates if date.month and date.year]
     said = [date for date in text.dates if date.month and any(date.year == known.year for known in fine)]
     return bool(said) and not any(date.agrees(known) for date in said for known in fine)
 
 
 def _content_tier(reference: Reference, text: Text, question: str) -> str | None:
     if len(reference.stems) == 1:
-        return (
-            "content"
-            if reference.stems[0].isalpha() and not reference.acronym and _akin(reference.stems, text)
-            else None
-        )
-    if not any(map(text.joined.__contains__, reference.beginnings)):
+        return "content" if _one_word(reference, text) else None
+    if reference.formula or not any(map(text.joined.__contains__, reference.beginnings)):
         return None
     telling = reference.content - asked_in(question)
     loose = _LOOSE if reference.name is None else _LOOSE_NAME
     shared = telling & text.known
     missing = telling - shared
     if not missing:
-        return "content" if _together(shared, text.stems, loose) else None
+        said = _together(shared, text.stems, loose) and _in_order(reference, telling, text)
+        return "content" if said else None
     if _akin(telling, text):
-        return "content" if _together(set(map(root, telling)), list(map(root, text.stems)), loose) else None
+        said = _together(set(map(root, telling)), list(map(root, text.stems)), loose)
+        return "content" if said and _in_order(reference, telling, text) else None
     if not shared:
         return None
     if len(text.words) <= _SHORT and text.content <= reference.content:
@@ -302,6 +329,35 @@ def _content_tier(reference: Reference, text: Text, question: str) -> str | None
         return None
     enough = len(telling) >= 3 and len(shared) >= (_SHARE if len(telling) == 3 else _SHARE_OF_MANY) * len(telling)
     return "most" if enough and _together(shared, text.stems, _LOOSE) else None
+
+
+def _in_order(reference: Reference, telling: Collection[str], text: Text) -> bool:
+    """Return whether a text says in its order what a reference says of a way: "left to right", "from hot to cold"."""
+    if _OF_WAYS.isdisjoint(reference.words):
+        return True
+    wanted, roots = [root(one) for one in reference.stems if one in telling], list(map(root, text.stems))
+    places = [roots.index(one) for one in dict.fromkeys(wanted)]
+    return places == sorted(places)
+
+
+_OF_WAYS: Final = frozenset(("to", "into", "from"))
+
+
+def _one_word(reference: Reference, text: Text) -> bool:
+    """Return whether a text has a word of the root of a reference of one word.
+
+    Not of who does it for what is done ("employer", "employment"), nor as the beginning of a longer name ("Indian
+    Ocean" for India).
+    """
+    stemmed = reference.stems[0]
+    if not stemmed.isalpha() or reference.acronym or reference.formula or not _akin(reference.stems, text):
+        return False
+    kin = [one for one in text.stems if root(one) == root(stemmed)]
+    if all(is_agent(one) != is_agent(stemmed) for one in kin):
+        return False
+    if not reference.proper:
+        return True
+    return re.search(rf"\b(?i:{re.escape(root(stemmed))})\w*\b(?!\s+[A-Z])", text.text) is not None
 
 
 def _akin(wanted: Collection[str], text: Text) -> bool:

@@ -39,8 +39,8 @@ _BRITISH: Final = re.compile(r"(?<=[a-z]{3})(?:our|tre|yse|ise|ogue)$")
 
 
 _ENDINGS_IN_ORDER: Final = (
-    ("sses", "ss"), ("ies", "y"), ("ied", "y"), ("ie", "y"), ("ss", "ss"), ("us", "us"), ("is", "is"), ("ches", "ch"),
-    ("shes", "sh"), ("xes", "x"), ("s", ""), ("ing", ""), ("ation", "at"), ("ical", "ic"), ("ism", ""),
+    ("news", "news"), ("sses", "ss"), ("ies", "y"), ("ied", "y"), ("ie", "y"), ("ss", "ss"), ("us", "us"), ("is", "is"),
+    ("ches", "ch"), ("shes", "sh"), ("xes", "x"), ("s", ""), ("ing", ""), ("ation", "at"), ("ical", "ic"),
     ("eed", "eed"), ("ed", ""),
 )  # fmt: skip
 _ENDINGS: Final = {
@@ -66,3 +66,8 @@ _DERIVED: Final = re.compile(
 """A country's people by its name, and parts of speech that leave five letters: fewer would make kin of strangers."""
 
 _LAST_OF_DERIVED: Final = frozenset("nrtclmy")
+
+
+def is_agent(stemmed: str) -> bool:
+    """Return whether a stem names who or what does something: "employer", "inductor"; not what is done."""
+    return stemmed.endswith(("er", "or")) and root(stemmed) != stemmed

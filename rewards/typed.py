@@ -13,7 +13,7 @@ from rewards.guards import DENYING, RETRACTING, affirmed, denies, may_deny, may_
 from rewards.kin import WATCHED, without_kin
 from rewards.mending import glued, mended
 from rewards.options import has, options
-from rewards.phrases import Reference, References, Text, find, may_hide, prepare_all, text_of
+from rewards.phrases import References, Text, find, may_hide, prepare_all, text_of
 from rewards.quantities import MOST, Found, Quantity, counted, quantities, readable, without_fractions
 from rewards.several import contradicts
 from rewards.stems import stem
@@ -76,7 +76,7 @@ def phrase(case: Case, tier: str = "phrase") -> Ruling | None:
     if (
         contradicts(text, told, says, case.references, case.question)
         or (" or " in case.question and _weighs(case, text))
-        or _dates_besides(references, said)
+        or _dates_besides(references, said, case.question)
     ):
         return Ruling(False, "several_answers")
     return Ruling(True, tier if found == "words" else found)
@@ -152,18 +152,24 @@ def _signed(sign: re.Pattern[str], text: str) -> frozenset[str]:
     return frozenset(word for number in sign.findall(fold(text)) for word in words(number))
 
 
-def _dates_besides(references: Sequence[Reference], text: Text) -> bool:
-    """Return whether a response is a list of dates with one that no reference agrees with: "1933 1936 1937"."""
+def _dates_besides(references: References, text: Text, question: str) -> bool:
+    """Return whether a response is a list of dates with one that no reference agrees with: "1933 1936 1937".
+
+    In prose too many other years are one: an answer is told with one or two beside it.
+    """
+    known = references.dates
+    if not known:
+        return False
+    years = {date.year for date in text.dates} - {date.year for date in known} - {None, *words_of(question)}
+    if len(years) > _YEARS_BESIDES:
+        return True
     said = only_dates(text.words)
-    known = [date for reference in references for date in reference.dates] if said else []
-    return (
-        len(said) > 1
-        and bool(known)
-        and not all(
-            any(date.includes(wanted) or wanted.includes(date) or date.agrees(wanted) for wanted in known)
-            for date in said
-        )
+    return len(said) > 1 and not all(
+        any(date.includes(wanted) or wanted.includes(date) or date.agrees(wanted) for wanted in known) for date in said
     )
+
+
+_YEARS_BESIDES: Final = 4
 
 
 def _find(case: Case, references: References) -> tuple[Text, str | None]:
@@ -197,13 +203,35 @@ def _wordless(references: tuple[str, ...]) -> frozenset[str]:
     return frozenset(fold(reference).strip() for reference in references if not words_of(reference))
 
 
-COMPARED: Final = re.compile(r"\b(?:before|than|while|whereas|followed by|compared (?:to|with))\b")
+def before_comparing(answer: str) -> str:
+    """Return a response up to what it compares its answer with: "Jupiter is larger", "than Saturn"."""
+    return _COMPARED.split(answer, maxsplit=1)[0]
+
+
+def turned(answer: str, question: str) -> str:
+    """Return what a comparison puts behind "than" where that answers the question: who is asked for the larger says
+    "Saturn" by "Uranus is smaller than Saturn"; nothing of any other response."""
+    before, than, behind = answer.partition(" than ")
+    asked, said = _DEGREES.findall(question.lower()), _DEGREES.findall(before.lower())[-1:]
+    return behind if than and asked and said and (asked[0] in _LESS) != (said[0] in _LESS) else ""
+
+
+_LESS: Final = frozenset(
+    "smaller younger shorter lower less fewer slower lighter earlier colder cooler closer nearer shallower narrower "
+    "weaker poorer worse newer".split()
+)
+_MORE: Final = frozenset(
+    "larger bigger greater older taller higher more faster heavier longer later hotter warmer farther further deeper "
+    "wider stronger richer better".split()
+)
+_DEGREES: Final = re.compile(rf"\b(?:{'|'.join(sorted(_LESS | _MORE))})\b")
+_COMPARED: Final = re.compile(r"\b(?:before|than|while|whereas|followed by|compared (?:to|with))\b")
 
 
 def _weighs(case: Case, said: str) -> bool:
     """Return whether a response to "A or B?" names more than one of them, so that words do not tell which it means."""
     offered = options(case.question)
-    affirms = affirmed(COMPARED.split(said, maxsplit=1)[0])
+    affirms = affirmed(turned(case.answer, case.question) or before_comparing(said))
     named = [option for option in offered if has(affirms, option)]
     right = [option for option in offered if any(has(option, reference) for reference in case.references)]
     return bool(named and right) and named != right

@@ -278,3 +278,75 @@ def test_what_has_the_answer_in_it_is_another_thing(pair: tuple[str, str, str], 
 )
 def test_what_is_said_beside_the_answer_does_no_harm(question: str, truth: str, kind: str, response: str) -> None:
     assert score(question, truth, response, kind).score == 1
+
+
+@pytest.mark.parametrize(
+    ("kind", "question", "truth", "response", "expected"),
+    [
+        ("boolean", "Is it safe?", "no", "No doubt it is safe.", 0),
+        ("boolean", "Is it safe?", "no", "No question.", 0),
+        ("boolean", "Is it safe?", "no", "No worries, it is safe", 0),
+        ("boolean", "Is it safe?", "no", "No, it is not.", 1),
+        ("boolean", "Is it safe?", "yes", "True, but it is not safe", 0),
+        ("boolean", "Is it safe?", "yes", "Correct, it is safe", 1),
+        ("choice", "Which is larger, Jupiter or Saturn?", "Jupiter", "Jupiter is smaller than Saturn", 0),
+        ("choice", "Which is larger, Jupiter or Saturn?", "Jupiter", "Saturn is smaller than Jupiter", 1),
+        ("choice", "Which is larger, Jupiter or Saturn?", "Jupiter", "Jupiter is bigger than Saturn", 1),
+        ("name", "Which is larger, Jupiter or Saturn?", "Jupiter", "Jupiter is smaller than Saturn", 0),
+        ("name", "Which pope?", "John Paul II", "It was John Paul I.", 0),
+        ("name", "Which pope?", "John Paul II", "It was Pope John Paul II.", 1),
+        ("name", "Who sang it?", "Sammy Davis Jr.", "Sammy Davis Sr.", 0),
+        ("name", "Who spoke?", "Martin Luther King", "Martin Luther King Jr.", 1),
+        ("name", "Who spoke?", "Martin Luther King Jr.", "Martin Luther King", 1),
+        ("name", "Who built it?", "Carlo Di Clemente", "Carlo DiClemente", 1),
+        ("phrase", "Which language?", "Java", "JavaScript", 0),
+        ("phrase", "Which machine?", "Mac", "It is a MacBook", 0),
+        ("phrase", "Which hero?", "Hercules", "The hero isHercules.", 1),
+        ("name", "Who discovered it?", "Marie Curie", "a colleague of Marie Curie", 0),
+        ("name", "Who discovered it?", "Marie Curie", "the rival of Marie Curie", 0),
+        ("name", "Where is it?", "Boston", "anywhere but Boston", 0),
+        ("name", "Which is it?", "India", "Indian Ocean", 0),
+        ("name", "Which is it?", "Dominica", "Dominican Republic", 0),
+        ("name", "Which is it?", "India", "the Indian government", 1),
+        ("phrase", "What is it?", "racism", "race", 0),
+        ("phrase", "What is it?", "capitalism", "capital", 0),
+        ("phrase", "What came?", "news", "new", 0),
+        ("phrase", "Who pays?", "employer", "employment", 0),
+        ("phrase", "Who rules?", "governor", "government", 0),
+        ("phrase", "Which is it?", "conductor", "the conductors", 1),
+        ("phrase", "Which gas?", "CO", "CO2", 0),
+        ("phrase", "Which gas?", "CO", "It is CO.", 1),
+        ("phrase", "Which is it?", "H2O", "H2O2", 0),
+        ("phrase", "Which is it?", "C6H12O6", "C6H12O", 0),
+        ("phrase", "Which is it?", "H2O", "h2o", 1),
+        ("phrase", "Which way?", "left to right", "right to left", 0),
+        ("phrase", "Which way?", "left to right", "from left to right", 1),
+        ("phrase", "What is copied?", "DNA to RNA", "RNA to DNA", 0),
+        ("phrase", "Which way?", "heat flows from hot to cold", "heat flows from cold to hot", 0),
+        ("date", "When was it?", "1914-1918", "1918-1914", 0),
+        ("date", "When was it?", "1914-1918", "from 1914 to 1918", 1),
+        ("date", "When was it?", "1914 to 1918", "1914\u20131918", 1),
+    ],
+)  # fmt: skip
+def test_what_is_near_an_answer_is_none(kind: str, question: str, truth: str, response: str, expected: int) -> None:
+    assert score(question, truth, response, kind).score == expected
+
+
+METALS = (
+    "copper tin zinc lead silver gold nickel cobalt platinum iron chromium titanium mercury aluminium tungsten bismuth "
+    "antimony cadmium gallium indium thallium palladium rhodium osmium iridium ruthenium vanadium niobium tantalum"
+).split()
+
+
+@pytest.mark.parametrize("around", ["{}", "\\boxed{{{}}}", "<answer>{}</answer>"])
+def test_a_sentence_that_has_every_candidate_scores_0(around: str) -> None:
+    row = " from the north mountains and who had ".join(METALS)
+    stuffed = around.format(f"The smiths of the old towns who had {row} from the sea")
+    assert not any(score("Which metal was it?", metal, stuffed, "phrase").score for metal in METALS)
+
+
+def test_a_sentence_that_has_every_year_scores_0() -> None:
+    years = [str(year) for year in range(1900, 1990, 9)]
+    stuffed = "It was the town that was rebuilt in " + " by the people and then in ".join(years)
+    assert not any(score("When was it?", year, stuffed, "date").score for year in years)
+    assert score("When was it?", "1907", "The bridge that stands there since 1907 replaced one of 1899.", "date").score == 1
