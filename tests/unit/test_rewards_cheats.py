@@ -349,4 +349,5 @@ def test_a_sentence_that_has_every_year_scores_0() -> None:
     years = [str(year) for year in range(1900, 1990, 9)]
     stuffed = "It was the town that was rebuilt in " + " by the people and then in ".join(years)
     assert not any(score("When was it?", year, stuffed, "date").score for year in years)
-    assert score("When was it?", "1907", "The bridge that stands there since 1907 replaced one of 1899.", "date").score == 1
+    honest = "The bridge that stands there since 1907 replaced one of 1899."
+    assert score("When was it?", "1907", honest, "date").score == 1
