@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipelines.benchmark_files import Source, read_benchmark, source_of
+from pipelines.cli import main
 from pipelines.options import UsageError
 from tests.benchmark_sets import SUMS, index_of
 from tests.support import webscale_rl
@@ -126,6 +127,7 @@ def test_an_argument_of_another_form(argument: str) -> None:
         ("set.jsonl", b"[1]", "line 1 is no JSON object"),
         ("set.jsonl", b'{"question": "P"}\n{"question": null}', "row 2 has no text in 'question'"),
         ("set.jsonl", b'{"question": " "}', "row 1 has no text in 'question'"),
+        ("set.jsonl", b'{"question": 7}', "'question' holds int and no text; name the columns"),
         ("set.jsonl", b'{"id": 1}', "none of its columns (id) is known as a question's"),
         ("set.jsonl", b"\xff\xfe", "cannot be read"),
         ("set.jsonl.gz", b"no gzip", "cannot be read"),
@@ -140,6 +142,14 @@ def test_a_file_that_is_no_benchmark(tmp_path: Path, name: str, content: bytes, 
     with pytest.raises(UsageError) as raised:
         read_benchmark(source_of(f"set={path}"))
     assert said in str(raised.value) and "\n" not in str(raised.value) and str(path) in str(raised.value)
+
+
+def test_an_index_says_whether_it_took_the_place_of_another(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    command = ["benchmarks", "build", f"set={lines(tmp_path / 'set.jsonl', ROWS)}", "--output", str(tmp_path / "index")]
+    assert main(command) == 0 and "in place of" not in capsys.readouterr().out
+    assert main(command) == 0 and "hashes alone, in place of the one before." in capsys.readouterr().out
+    assert main([*command[:-1], "/proc/index"]) == 2
+    assert "cannot write to --output /proc/index" in capsys.readouterr().err
 
 
 class Task:

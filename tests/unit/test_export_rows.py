@@ -14,12 +14,12 @@ import pyarrow as pa
 import pytest
 import yaml
 
-from schemas.records import Difficulty, Pair, Source, StageNames, to_table
+from schemas.records import Contamination, Difficulty, Pair, Source, StageNames, to_table
 from tests.exports import manifest, pair, rated
 from transforms.exports.card import card
 from transforms.exports.hf import HF, model_name
 from transforms.exports.prompt import INSTRUCTION
-from transforms.exports.readme import Made, plain, readme, unsafe
+from transforms.exports.readme import Made, counts, plain, readme, unsafe
 from transforms.exports.selection import COLUMNS, Selection, Tally
 from transforms.exports.shards import ChangedError, Shards
 from transforms.exports.target import Place, batch
@@ -202,6 +202,12 @@ def made(*pairs: Pair, **changes: Any) -> Made:
     selection, tally = Selection(0.1), Tally()
     tally.add(to_table(Pair, pairs).select(COLUMNS), selection)
     return Made("0.1.0", ("run-1",), (manifest(len(pairs), **changes),), selection, tally)
+
+
+def test_pairs_of_an_evaluation_set_are_told_whoever_trains_on_them() -> None:
+    marked = pair(2, contamination=(Contamination("gsm8k", "exact", 1.0),))
+    assert "1 of them has a question of an evaluation set" in counts(made(pair(1), marked))
+    assert "evaluation set" not in counts(made(pair(1), pair(2)))
 
 
 def header(text: str) -> dict[str, Any]:
