@@ -24,6 +24,10 @@ TIMEOUT_S: Final = 5.0
 START_S: Final = 60.0
 """Seconds for the child to import math-verify."""
 
+_LAST_BREATH_S: Final = 1.0  # between the end of a child's output and its own
+
+_MISSING: Final = 3  # the exit status of a child without math-verify
+
 LONGEST: Final = 400
 """Characters of an expression that is compared."""
 
@@ -80,6 +84,13 @@ class _Child:
         except (queue.Empty, OSError, ValueError):
             return ""
 
+    def status(self) -> int | None:
+        """Return the exit status of a child that has ended; None where it still runs."""
+        try:
+            return self.process.wait(timeout=_LAST_BREATH_S)
+        except subprocess.TimeoutExpired:
+            return None
+
     def end(self) -> None:
         if self.owner == os.getpid():  # a fork has no child of its own here
             self.process.kill()
@@ -114,15 +125,21 @@ class _Sandbox:
             if child.ask("", START_S) == "ready":
                 self._child = child
             else:
-                child.end()
-                self._missing = True
-                warnings.warn(
-                    "expressions are compared as they are written: math-verify is not installed "
-                    "(pip install 'webscale-rl[math]')",
-                    RuntimeWarning,
-                    stacklevel=2,
-                )
+                self._not_started(child)
         return self._child
+
+    def _not_started(self, child: _Child) -> None:
+        """End a child that is not ready; only where math-verify is missing is it the last one."""
+        status = child.status()
+        child.end()
+        self._missing = status == _MISSING
+        if self._missing:
+            reason = "math-verify is not installed (pip install 'webscale-rl[math]')"
+        elif status is None:
+            reason = f"math-verify did not start within {START_S:g} s; the next comparison tries again"
+        else:
+            reason = f"math-verify's process ended with status {status}; the next comparison tries again"
+        warnings.warn(f"expressions are compared as they are written: {reason}", RuntimeWarning, stacklevel=2)
 
     def close(self) -> None:
         if self._child is not None:
@@ -138,7 +155,7 @@ if hasattr(os, "register_at_fork"):
 
 
 def equal(reference: str, answer: str, timeout_s: float = TIMEOUT_S) -> bool | None:
-    """Return whether two expressions are equal; None without math-verify.
+    """Return whether two expressions are equal; None where math-verify is missing or did not start.
 
     Args:
       reference: LaTeX, or plain mathematics.
@@ -147,17 +164,24 @@ def equal(reference: str, answer: str, timeout_s: float = TIMEOUT_S) -> bool | N
     """
     if not (is_mathematical(reference) and is_mathematical(answer)):
         return False
-    return _SANDBOX.equal(*_without_unit(reference, answer), timeout_s)
+    return _SANDBOX.equal(*_without_constants(reference, answer), timeout_s)
 
 
-_COMMAND_OR_UNIT: Final = re.compile(r"\\[a-zA-Z]+|I")
-_VARIABLES: Final = "KLMPQTUVWXYZABCDFGHJ"
+_CONSTANT: Final = re.compile(r"(?P<kept>\\[a-zA-Z]+|\dE[+-]?\d)|[EI]")
+_VARIABLES: Final = "KLMQUVWXYZABFGJS"
+"""Letters with no meaning of their own to math-verify in either case."""
 
 
-def _without_unit(reference: str, answer: str) -> tuple[str, str]:
-    """Return two expressions with another letter for I, which math-verify takes for the imaginary unit: a current."""
-    free = next((letter for letter in _VARIABLES if letter not in reference and letter not in answer), "I")
+def _without_constants(reference: str, answer: str) -> tuple[str, str]:
+    """Return two expressions with other letters for E and I, an energy and a current.
+
+    math-verify takes I for the imaginary unit and E for Euler's number, which is `e`.
+    """
+    letters = _COMMAND.sub(" ", reference + answer).upper()
+    free = [letter for letter in _VARIABLES if letter not in letters]
+    names = dict(zip("EI", free, strict=False)) if len(free) > 1 else {}
     one, other = (
-        _COMMAND_OR_UNIT.sub(lambda match: free if match[0] == "I" else match[0], text) for text in (reference, answer)
+        _CONSTANT.sub(lambda match: match["kept"] or names.get(match[0], match[0]), text)
+        for text in (reference, answer)
     )
     return one, other

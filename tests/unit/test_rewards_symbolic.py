@@ -130,15 +130,102 @@ def test_a_fork_has_a_child_of_its_own() -> None:
     assert done.stdout.split() == ["True", "0"], done.stderr
 
 
-def test_without_math_verify_it_says_so_once_and_leaves_the_case_open(monkeypatch: pytest.MonkeyPatch) -> None:
-    class Nothing(symbolic._Child):
-        def ask(self, line: str, timeout_s: float) -> str:
-            return ""
+class _Silent(symbolic._Child):
+    """A child that never says that it is ready."""
 
+    ended_with: int | None = None
+
+    def ask(self, line: str, timeout_s: float) -> str:
+        return ""
+
+    def status(self) -> int | None:
+        return self.ended_with
+
+
+def test_without_math_verify_it_says_so_once_and_leaves_the_case_open(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(symbolic, "_SANDBOX", symbolic._Sandbox())
-    monkeypatch.setattr(symbolic, "_Child", Nothing)
+    monkeypatch.setattr(symbolic, "_Child", _Silent)
+    monkeypatch.setattr(_Silent, "ended_with", 3)
     with pytest.warns(RuntimeWarning, match=r"pip install 'webscale-rl\[math\]'"):
         assert score("Solve it.", "x^2+1", "1+x^2", "expression").tier == "none"
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert equal("x^2+1", "1+x^2") is None
+
+
+@needs_math_verify
+@pytest.mark.parametrize(("status", "reason"), [(None, "did not start within"), (1, "ended with status 1")])
+def test_a_child_that_does_not_start_is_tried_again(
+    status: int | None, reason: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as slow:
+        slow.setattr(symbolic, "_Child", _Silent)
+        slow.setattr(_Silent, "ended_with", status)
+        with pytest.warns(RuntimeWarning, match=reason):
+            assert equal("x^2+1", "1+x^2") is None
+    assert equal("x^2+1", "1+x^2") is True
+
+
+def test_a_child_without_math_verify_ends_with_its_own_status(tmp_path: Path) -> None:
+    # A package of the same name that cannot be imported, before all others.
+    (tmp_path / "math_verify.py").write_text("raise ImportError")
+    child = Path(symbolic.__file__).with_name("symbolic_child.py")
+    done = subprocess.run([sys.executable, str(child)], input="", capture_output=True, text=True, timeout=120,
+                          check=False, env={**os.environ, "PYTHONPATH": str(tmp_path)})  # fmt: skip
+    assert (done.returncode, done.stdout) == (symbolic._MISSING, "")
+
+
+@needs_math_verify
+@pytest.mark.parametrize(
+    ("reference", "answer"),
+    [
+        ("R/r", "r/R"),
+        ("v", "V"),
+        ("kT", "KT"),
+        ("\\Delta x", "\\delta x"),
+        ("\\Omega", "\\omega"),
+        ("\\gamma", "\\Gamma"),
+        ("\\gamma", "0.5772156649015329"),
+        ("M-m", "m-m"),
+        ("2\\pi r", "2\\pi R"),
+        ("v_0", "V_0"),
+        ("x_A", "x_a"),
+        ("kI", "k^2"),
+        ("kI", "kK"),
+        ("E", "e"),
+        ("E", "2.718281828459045"),
+        ("v_0 t", "v_0"),
+        ("v_0 t", "V_0 t"),
+        ("\\sin X", "\\sin x"),
+    ],
+)
+def test_symbols_keep_their_case(reference: str, answer: str) -> None:
+    assert equal(reference, answer) is False
+    assert equal(answer, reference) is False
+    assert equal(reference, reference) is True
+
+
+@needs_math_verify
+@pytest.mark.parametrize(
+    ("reference", "answer"),
+    [
+        ("\\theta", "theta"),
+        ("e", "2.718281828459045"),
+        ("e^{x+1}", "e e^x"),
+        ("IR", "RI"),
+        ("E/c^2", "\\frac{E}{c^2}"),
+        ("\\gamma m c^2", "mc^2\\gamma"),
+        ("2\\pi R", "\\pi R + R\\pi"),
+        ("3+4i", "4i+3"),
+        ("\\int_0^1 X dX", "1/2"),
+        ("3E5", "300000"),
+    ],
+)
+def test_constants_and_capitals(reference: str, answer: str) -> None:
+    assert equal(reference, answer) is True
+
+
+@needs_math_verify
+@pytest.mark.parametrize("answer", ["x <= 4", "2x=4", "(2x=4)", "\\boxed{5=4}", "5=3=4", "x \\neq 4"])
+def test_a_statement_is_not_equal_to_a_value(answer: str) -> None:
+    assert equal("4", answer) is False
