@@ -22,33 +22,112 @@ _SPELLINGS: Final = (
 )
 
 
+_GREEK: Final = (
+    "(?:var)?(?:epsilon|theta|rho|sigma|phi|kappa)|alpha|beta|gamma|delta|zeta|eta|iota|lambda|mu|nu|xi|tau|upsilon|chi"
+    "|psi|omega|Gamma|Delta|Theta|Lambda|Xi|Sigma|Phi|Psi|Omega|ell|hbar"
+)
+_SYMBOL: Final = (  # one letter, with an accent, a subscript and primes; not pi, which has a value
+    rf"(?:(?:\\Delta)?(?:[a-zA-Z\u0391-\u03a9\u03b1-\u03bf\u03c1-\u03c9]|\\(?:{_GREEK}))"
+    rf"|\\(?:vec|bar|hat|tilde|d?dot|overline|boldsymbol|math[a-z]+)\{{(?:[a-zA-Z]|\\(?:{_GREEK}))\}}"
+    r"|\\(?:text|mathrm)\{[a-zA-Z]+\})(?:_(?:[a-zA-Z\d]|\\[a-zA-Z]+|\{(?:[^{}]|\{[^{}]*\})*\}))?'*"
+)
+_NAME: Final = re.compile(
+    rf"{_SYMBOL}(?:(?:\^\{{-1\}})?\([a-zA-Z\\][^()+*/^-]*\))?"
+    r"|[fghFGHP](?:_\w)?'*(?:\^\{-1\})?\(-?[\d.]+\)"  # of another letter, a product
+    r"|\\frac\{d[a-zA-Z]?\}\{d[a-zA-Z]\}|d[a-zA-Z]/d[a-zA-Z]"
+)
+_COMMA: Final = re.compile(",")
+_IS: Final = re.compile(r":?=|\\in(?![a-zA-Z])")
+_RELATION: Final = re.compile(
+    r"[<>\u2260\u2264\u2265]|!="
+    r"|\\(?:[lg](?:e(?:q(?:slant|q)?)?|t|l|g)|neq?|not|notin|sim(?:eq)?|cong|equiv|propto|to)(?![a-zA-Z])"
+)
+
+
 def expression(case: Case) -> Ruling | None:
     """Decide as written, then as quantities where both are (a range, a unit, scientific notation), then symbolically.
 
     Only what is mathematics from end to end is compared symbolically. A response in words counts by the one expression
-    that it sets off (`$...$`).
+    that it sets off (`$...$`), an equation by its value (`_value`) unless the ground truth is one.
     """
     said = _said(case.answer, case.question)
     if said is None:
         return None
     wanted = [_written(reference) for reference in case.references]
-    sides = [said]
-    if "=" in said and not any("=" in text for text in wanted):
-        sides.append(said.rpartition("=")[2])
-    if any(_packed(side) == _packed(text) for side in sides for text in wanted):
+    value = _value(said, case.question)
+    if any(_packed(side) == _packed(text) for side in (said, value) if side is not None for text in wanted):
         return Ruling(True, "expression")
+    whole = said if value is not None or not _is_chain(said) else None
+    pairs = [(text, whole if _is_statement(text) else value) for text in wanted]
+    known = [(text, side) for text, side in pairs if side is not None]
+    if known:
+        return _compared(known, case.question)
+    return Ruling(False, "expression") if is_mathematical(said) else None
+
+
+def _compared(pairs: list[tuple[str, str]], question: str) -> Ruling | None:
     open_pairs = []
-    for text in wanted:
-        for side in sides:
-            known, given = _quantity(text), _quantity(side)
-            if known is not None and given is not None:
-                if known.is_(given, case.question):
-                    return Ruling(True, "number")
-            elif not any(one is not None and (one.kind != "plain" or one.low != one.high) for one in (known, given)):
-                open_pairs.append((text, side))
+    for text, side in pairs:
+        known, given = _quantity(text), _quantity(side)
+        if known is not None and given is not None:
+            if known.is_(given, question):
+                return Ruling(True, "number")
+        elif not any(one is not None and (one.kind != "plain" or one.low != one.high) for one in (known, given)):
+            open_pairs.append((text, side))
     if not open_pairs:
         return Ruling(False, "number")
     return _symbolic([pair for pair in open_pairs if is_mathematical(pair[0]) and is_mathematical(pair[1])])
+
+
+def _value(text: str, question: str) -> str | None:
+    """Return what a response says that something is; None where it states something else.
+
+    `4` of `x = 4`, and of `2+2 = 4`: what stands before the last `=` must be a name or be equal to it, as `2x = 4` gives
+    no value and `5 = 4` is false. Of several equations, a list of their values. Without a relation, the text.
+    """
+    if _RELATION.search(_outside(text)):
+        return None
+    values = []
+    for item in _split(text, _COMMA):
+        *sides, last = _split(item, _IS)
+        if not all(_NAME.fullmatch(_packed(side)) or _is_equal(last, side, question) for side in sides):
+            return None
+        values.append(last.strip() if sides else last)
+    return ",".join(values)
+
+
+def _is_equal(one: str, other: str, question: str) -> bool:
+    ruling = _compared([(one, other)], question)
+    return ruling is not None and ruling.right
+
+
+def _is_statement(text: str) -> bool:
+    return bool(_IS.search(_outside(text)) or _RELATION.search(_outside(text)))
+
+
+def _is_chain(text: str) -> bool:
+    return any(len(_split(item, _IS)) > 2 for item in _split(text, _COMMA))
+
+
+def _split(text: str, mark: re.Pattern[str]) -> list[str]:
+    """Split a text at each mark that stands in no bracket."""
+    parts, start = [], 0
+    for match in mark.finditer(_outside(text)):
+        parts.append(text[start : match.start()])
+        start = match.end()
+    return [*parts, text[start:]]
+
+
+def _outside(text: str) -> str:
+    """Return a text with spaces for what stands in brackets; an interval may close with another than it opened with."""
+    depth, outside = 0, []
+    for sign in text:
+        if sign in ")]}":
+            depth = max(depth - 1, 0)
+        outside.append(" " if depth else sign)
+        if sign in "([{":
+            depth += 1
+    return "".join(outside)
 
 
 def _quantity(text: str) -> Quantity | None:

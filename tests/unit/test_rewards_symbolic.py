@@ -158,12 +158,14 @@ def test_without_math_verify_it_says_so_once_and_leaves_the_case_open(monkeypatc
 def test_a_child_that_does_not_start_is_tried_again(
     status: int | None, reason: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(symbolic, "_SANDBOX", symbolic._Sandbox())
     with monkeypatch.context() as slow:
         slow.setattr(symbolic, "_Child", _Silent)
         slow.setattr(_Silent, "ended_with", status)
         with pytest.warns(RuntimeWarning, match=reason):
             assert equal("x^2+1", "1+x^2") is None
     assert equal("x^2+1", "1+x^2") is True
+    symbolic._SANDBOX.close()
 
 
 def test_a_child_without_math_verify_ends_with_its_own_status(tmp_path: Path) -> None:
@@ -229,3 +231,86 @@ def test_constants_and_capitals(reference: str, answer: str) -> None:
 @pytest.mark.parametrize("answer", ["x <= 4", "2x=4", "(2x=4)", "\\boxed{5=4}", "5=3=4", "x \\neq 4"])
 def test_a_statement_is_not_equal_to_a_value(answer: str) -> None:
     assert equal("4", answer) is False
+
+
+@needs_math_verify
+@pytest.mark.parametrize(
+    ("truth", "response"),
+    [
+        ("4", "x <= 4"),
+        ("4", "x >= 4"),
+        ("4", "x != 4"),
+        ("4", "x < 4"),
+        ("4", "x \\le 4"),
+        ("4", "x \\geq 4"),
+        ("4", "x \\neq 4"),
+        ("4", "x \u2264 4"),
+        ("4", "x \\to 4"),
+        ("4", "x \\propto 4"),
+        ("4", "0=4"),
+        ("4", "5 = 3 = 4"),
+        ("4", "x = 5 = 4"),
+        ("4", "4 = 5 = 4"),
+        ("4", "2x=4"),
+        ("4", "(2x=4)"),
+        ("4", "1/x=4"),
+        ("4", "x^2=4"),
+        ("4", "-x = 4"),
+        ("4", "ab = 4"),
+        ("4", "a b = 4"),
+        ("4", "x(x+3) = 4"),
+        ("4", "x(-1) = 4"),
+        ("4", "\\pi = 4"),
+        ("4", "It is $2x = 4$."),
+        ("\\{1,2\\}", "\\{x^2 = 1, 2\\}"),
+        ("1, 2", "x = 1, 2x = 2"),
+        ("x = 4", "x = 5 = 4"),
+        ("x < 4", "x = 4"),
+        ("x \\leq 4", "x \\geq 4"),
+        ("x <= 4", "x >= 4"),
+        ("\\gamma mc^2", "1/E=\\gamma mc^2"),
+        ("\\gamma mc^2", "E^2=\\gamma mc^2"),
+    ],
+)
+def test_another_statement_with_the_same_right_side(truth: str, response: str) -> None:
+    assert score("Solve it.", truth, response, "expression").score == 0
+
+
+@needs_math_verify
+@pytest.mark.parametrize(
+    ("truth", "response"),
+    [
+        ("4", "x = 4"),
+        ("4", "A_n = 4"),
+        ("4", "A_{n+1} = 4"),
+        ("4", "f(x) = 4"),
+        ("4", "f(-1) = 4"),
+        ("4", "y(t) = 4"),
+        ("4", "f'(x) = 4"),
+        ("4", "f^{-1}(x) = 4"),
+        ("4", "\\theta=4"),
+        ("4", "\u03b8 = 4"),
+        ("4", "\\Delta x = 4"),
+        ("4", "\\vec{F} = 4"),
+        ("4", "v_{\\text{max}} = 4"),
+        ("4", "\\text{Area} = 4"),
+        ("4", "\\frac{dy}{dx} = 4"),
+        ("4", "It is $x = 4$."),
+        ("4", "2+2=4"),
+        ("4", "x = 2+2 = 4"),
+        ("4", "x = y = 4"),
+        ("x = 4", "x = 2+2 = 4"),
+        ("\\frac{1}{4}", "P(X=2) = 0.25"),
+        ("1000", "n = 1,000"),
+        ("6", "\\sum_{n=1}^{3} n"),
+        ("1, 2", "x = 1, x = 2"),
+        ("\\{1,2\\}", "x \\in \\{2,1\\}"),
+        ("[0,1)", "x \\in [0,1)"),
+        ("(x-1)(x+1)", "x^2-1 = (x-1)(x+1)"),
+        ("\\gamma mc^2", "E=\\gamma mc^2"),
+        ("x < 4", "4 > x"),
+        ("x = 4", "4"),
+    ],
+)
+def test_the_right_side_of_a_name_or_of_what_is_equal(truth: str, response: str) -> None:
+    assert score("Solve it.", truth, response, "expression").score == 1
