@@ -41,10 +41,10 @@ def _comparison() -> Callable[[str, str], bool]:
     from latex2sympy2_extended import symbols
     from latex2sympy2_extended.latex2sympy2 import ConversionConfig
     from latex2sympy2_extended.math_normalization import NormalizationConfig
-    from math_verify import ExprExtractionConfig, LatexExtractionConfig, grader, parse, parser, verify
+    from math_verify import LatexExtractionConfig, grader, parse, parser, verify
     from sympy.core.relational import Relational
 
-    # math-verify passes none of these on. Its defaults take `R` for `r`, `\\gamma` and `\\Gamma` for Euler's constant,
+    # math-verify passes none of these on. Its defaults take `R` for `r`, `\gamma` and `\Gamma` for Euler's constant,
     # `v_0` for `V_0`, and the `t` of `v_0 t` for a unit.
     parser.latex2sympy = functools.partial(
         parser.latex2sympy, conversion_config=ConversionConfig(lowercase_symbols=False)
@@ -55,7 +55,8 @@ def _comparison() -> Callable[[str, str], bool]:
     normal = NormalizationConfig(
         basic_latex=True, units=False, malformed_operators=True, nits=True, boxed="all", equations=False
     )
-    targets = [LatexExtractionConfig(normalization_config=normal), ExprExtractionConfig()]
+    # No plain numbers: it would read one out of what it cannot parse, the 4 of `x \Rightarrow 4`.
+    targets = [LatexExtractionConfig(normalization_config=normal)]
 
     def compare(reference: str, answer: str) -> bool:
         # No time limits in here: the parent keeps them.
@@ -74,7 +75,7 @@ def _has(parsed: Any, kind: type) -> bool:
 
 
 def _name(parsed: Any) -> str:
-    """Return how a symbol is spelled: `theta` for `\\theta`, and for the product of letters that its plain spelling is."""
+    """Return how a symbol is spelled: `theta` for `\\theta`, and for the product of letters that `theta` is."""
     if parsed.is_Mul and all(factor.is_Symbol or str(factor) == "E" for factor in parsed.args):
         return "".join("e" if str(factor) == "E" else factor.name for factor in parsed.args)
     return str(parsed)
