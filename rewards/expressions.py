@@ -36,6 +36,9 @@ _NAME: Final = re.compile(
     r"|[fghFGHP](?:_\w)?'*(?:\^\{-1\})?\(-?[\d.]+\)"  # of another letter, a product
     r"|\\frac\{d[a-zA-Z]?\}\{d[a-zA-Z]\}|d[a-zA-Z]/d[a-zA-Z]"
 )
+_LEAD: Final = re.compile(
+    r"\A\s*(?:(?:so|thus|hence|therefore|then|and|we (?:get|have|find|obtain))(?:,\s*|\s+))+", re.IGNORECASE
+)
 _COMMA: Final = re.compile(",")
 _IS: Final = re.compile(r":?=|\\in(?![a-zA-Z])")
 _RELATION: Final = re.compile(
@@ -82,18 +85,22 @@ def _compared(pairs: list[tuple[str, str]], question: str) -> Ruling | None:
 def _value(text: str, question: str) -> str | None:
     """Return what a response says that something is; None where it states something else.
 
-    `4` of `x = 4`, and of `2+2 = 4`: what stands before the last `=` must be a name or be equal to it, as `2x = 4` gives
-    no value and `5 = 4` is false. Of several equations, a list of their values. Without a relation, the text.
+    `4` of `x = 4`, and of `2+2 = 4`: what stands before the last `=` must be a name or be equal to it, as `2x = 4`
+    gives no value and `5 = 4` is false. Of several equations, a list of their values. Without a relation, the text.
     """
     if _RELATION.search(_outside(text)):
         return None
     values = []
     for item in _split(text, _COMMA):
         *sides, last = _split(item, _IS)
-        if not all(_NAME.fullmatch(_packed(side)) or _is_equal(last, side, question) for side in sides):
+        if not all(_is_name(side) or _is_equal(last, side, question) for side in sides):
             return None
         values.append(last.strip() if sides else last)
     return ",".join(values)
+
+
+def _is_name(text: str) -> bool:
+    return _NAME.fullmatch(_packed(_LEAD.sub("", text))) is not None
 
 
 def _is_equal(one: str, other: str, question: str) -> bool:
@@ -119,7 +126,7 @@ def _split(text: str, mark: re.Pattern[str]) -> list[str]:
 
 
 def _outside(text: str) -> str:
-    """Return a text with spaces for what stands in brackets; an interval may close with another than it opened with."""
+    """Return a text with spaces for what stands in brackets, of which an interval may mix two kinds."""
     depth, outside = 0, []
     for sign in text:
         if sign in ")]}":
