@@ -39,6 +39,7 @@ _NAME: Final = re.compile(
 _LEAD: Final = re.compile(
     r"\A\s*(?:(?:so|thus|hence|therefore|then|and|we (?:get|have|find|obtain))(?:,\s*|\s+))+", re.IGNORECASE
 )
+_VARIABLE: Final = re.compile(r"(?<![a-zA-Z\\])[a-zA-Z](?![a-zA-Z])")
 _COMMA: Final = re.compile(",")
 _IS: Final = re.compile(r":?=|\\in(?![a-zA-Z])")
 _RELATION: Final = re.compile(
@@ -86,15 +87,18 @@ def _value(text: str, question: str) -> str | None:
     """Return what a response says that something is; None where it states something else.
 
     `4` of `x = 4`, and of `2+2 = 4`: what stands before the last `=` must be a name or be equal to it, as `2x = 4`
-    gives no value and `5 = 4` is false. Of several equations, a list of their values. Without a relation, the text.
+    gives no value and `5 = 4` is false. Behind a name it may be a formula, as of `A = r^2 = 4`. Of several equations, a
+    list of their values. Without a relation, the text.
     """
     if _RELATION.search(_outside(text)):
         return None
     values = []
     for item in _split(text, _COMMA):
         *sides, last = _split(item, _IS)
-        if not all(_is_name(side) or _is_equal(last, side, question) for side in sides):
-            return None
+        named = bool(sides) and _is_name(sides[0])
+        for side in sides:
+            if not (_is_name(side) or (named and _VARIABLE.search(side)) or _is_equal(last, side, question)):
+                return None
         values.append(last.strip() if sides else last)
     return ",".join(values)
 

@@ -234,6 +234,11 @@ def test_a_statement_is_not_equal_to_a_value(answer: str) -> None:
 
 
 @needs_math_verify
+def test_a_formula_may_stand_between_a_name_and_its_value() -> None:
+    assert score("What is the area?", "4\\pi", "A = \\pi r^2 = 4\\pi", "expression").score == 1
+
+
+@needs_math_verify
 @pytest.mark.parametrize(
     ("truth", "response"),
     [
