@@ -152,20 +152,23 @@ class Quantity(NamedTuple):
         """Return whether a response's quantity (`other`) is this one, at the precision of this one.
 
         A fraction that no decimal gives exactly ("1/3") takes the decimal's precision, three digits at least. A unit
-        may be left out on one side when the question names it.
+        may be left out on one side when the question asks for it: that side then counts this very unit.
         """
-        if (self.kind, self.size) == PLAIN and (other.kind, other.size) != PLAIN and names_unit(question, other):
-            other = other.bare()
-        elif (other.kind, other.size) == PLAIN and (self.kind, self.size) != PLAIN and names_unit(question, self):
-            return self.bare().is_(other)
+        if ((self.kind, self.size) == PLAIN) != ((other.kind, other.size) == PLAIN):
+            measured = other if (self.kind, self.size) == PLAIN else self
+            size = asked_size(question, measured.kind) if question else None
+            if size is not None and measured is other:
+                other = other.counting(size)
+            elif size is not None:
+                return self.counting(size).is_(other)
         slack = other.slack if _endless(self) else self.slack
         return self.kind == other.kind and all(
             abs(mine - theirs) <= slack for mine, theirs in ((self.low, other.low), (self.high, other.high))
         )
 
-    def bare(self) -> Quantity:
-        """Return the quantity without its unit, as it was written."""
-        return Quantity(self.low / self.size, self.high / self.size, *PLAIN, self.slack / self.size)
+    def counting(self, size: Fraction) -> Quantity:
+        """Return how many units of a size the quantity is, as a plain number."""
+        return Quantity(self.low / size, self.high / size, *PLAIN, self.slack / size)
 
 
 def _endless(quantity: Quantity) -> bool:
@@ -346,17 +349,32 @@ def _split(text: str) -> tuple[Quantity | None, str]:
     return found[0].quantity, lower[found[0].end :].strip(" .,;:!?)*")
 
 
-def names_unit(text: str, quantity: Quantity) -> bool:
-    """Return whether a text, such as a question, names a unit of a quantity's kind; for years, an age."""
-    kinds = _kinds(text)
-    return quantity.kind in kinds or ((quantity.kind, quantity.size) == _YEAR and _AGE in kinds)
-
-
-_AGE: Final = "age"
-_YEAR: Final = _UNIT["year"]
+_ASKED: Final = re.compile(r"\bhow many((?: [^\s?.,;]+){1,3})")
+_ASKED_IN: Final = re.compile(r"\bin ((?:[a-z.]+ )?[^\s?.,;]+)")
+_NAMED: Final = re.compile(
+    r"(?:square |sq\.? ?|cubic |cu\.? )?[a-z]+(?:/[a-z]+)?\^?[23]?|[%$\u20ac\u00a3\u00a5\u20b9]|\u00b0 ?[cf]?\b"
+)
+_AGES: Final = frozenset(("age", "old"))
 
 
 @functools.lru_cache(maxsize=16384)
-def _kinds(text: str) -> frozenset[str]:
-    said = re.findall(r"[a-z/]+|[%$\u20ac\u00a3\u00b0]", fold(text).lower())
-    return frozenset(_AGE if word in ("age", "old") else _UNIT.get(word, ("",))[0] for word in said)
+def asked_size(question: str, kind: str) -> Fraction | None:
+    """Return the size of the unit of a kind that a question asks for; of an age, a year.
+
+    It is what "how many" counts or, without that, what follows "in", or the only one that is named. None where the
+    question counts something else or leaves open which of several units it means: "300 km" is not 300 metres.
+    """
+    text = fold(question).lower().replace("per cent", "percent")
+    counted_there = _ASKED.findall(text)
+    for said in counted_there or _ASKED_IN.findall(text):
+        sizes = _sizes(said, kind)
+        if sizes:
+            return sizes[0]
+    sizes = [] if counted_there else _sizes(text, kind)
+    return sizes[0] if len(set(sizes)) == 1 else None
+
+
+def _sizes(text: str, kind: str) -> list[Fraction]:
+    named = ("year" if said in _AGES else said for said in _NAMED.findall(text))
+    units = [_UNIT.get(said) or _UNIT.get(_unit_name(said), PLAIN) for said in named]
+    return [size for one, size in units if one == kind and (one, size) != PLAIN]

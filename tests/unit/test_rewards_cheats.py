@@ -151,6 +151,38 @@ def test_a_number_as_policies_write_it(truth: str, response: str, expected: floa
 
 
 @pytest.mark.parametrize(
+    ("question", "truth", "response", "expected"),
+    [
+        ("How many meters tall is the tower?", "300", "300 km", 0),
+        ("How many meters tall is the tower?", "300", "300 feet", 0),
+        ("How many meters tall is the tower?", "300", "300 m2", 0),
+        ("How many meters tall is the tower?", "300", "300 metres", 1),
+        ("How many meters tall is the tower?", "300", "0.3 km", 1),
+        ("How many meters tall is the tower?", "300 km", "300", 0),
+        ("How many meters tall is the tower?", "300 m", "300", 1),
+        ("How many square metres has the flat?", "60", "60 m", 0),
+        ("How many square metres has the flat?", "60", "60 m2", 1),
+        ("How many grams are in it?", "5", "5 kg", 0),
+        ("What did it cost in dollars?", "20", "20 cents", 0),
+        ("What did it cost in dollars, if a part is 50 cents?", "20", "$20", 1),
+        ("How many years did it take?", "10", "10 months", 0),
+        ("How many km is it?", "5", "5 miles", 0),
+        ("How many miles is it if the map says 5 km?", "3", "3 miles", 1),
+        ("How many apples does one get for $5?", "10", "$10", 0),
+        ("It took an hour and 30 minutes more than a day. How long was it?", "25.5", "25.5 minutes", 0),
+        ("What per cent of them stayed?", "20", "20%", 1),
+        ("How old was she?", "42", "42 years", 1),
+        ("How old was she?", "42", "42 years old", 1),
+        ("How old was she?", "42", "42 months", 0),
+    ],
+)
+def test_a_unit_that_is_left_out_is_the_one_that_the_question_asks_for(
+    question: str, truth: str, response: str, expected: float
+) -> None:
+    assert score(question, truth, response, "number").score == expected
+
+
+@pytest.mark.parametrize(
     ("response", "expected"),
     [
         ("\\boxed{\\text{C}}", 1),
