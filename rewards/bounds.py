@@ -15,9 +15,19 @@ _BEFORE: Final = re.compile(
     r"|\u221a|\\sqrt|(?<![\w=/-])(?:[<>]=?|!=)|\\(?:geq?|leq?|neq?)\b|[\u2264\u2265\u2260\u00ac])\s*(?:the )?[({]?\s*$"
 )
 _BEHIND: Final = re.compile(
-    r"\s*(?:!(?![=!])|\+(?!\s?\d)|(?:squared|cubed|dozens?|k|bn|hundredths?|thousandths?|millionths?|tenths?|times|fold"
+    r"[\s-]*(?:third|fourth|fifth|sixth|seventh|eighth|ninth)s\b|\s+and a (?:half|third|quarter)\b"
+    r"|\s*(?:!(?![=!])|\+(?!\s?\d)|(?:squared|cubed|dozens?|k|bn|hundredths?|thousandths?|millionths?|tenths?|times|fold"
     r"|(?:or|and) (?:more|less|fewer|over|above|under|below))\b)"
 )
+_MULTIPLE: Final = re.compile(r"\s*(?:\u03c0|\\pi\b|pi\b)|(?<=\d)[bdeiknopqrtuxyz]\b")
+"""What makes a factor of a number; the other letters are units."""
+
+_BOTH_SIGNS: Final = re.compile(r"\u00b1|\+\s?/\s?-|\+-|\bplus or minus\b|\\pm\b")
+_DIFFERENCE: Final = re.compile(
+    r"(?:\s[a-z]+)?\s(?:(?:more|fewer|less|greater|larger|smaller|higher|lower|longer|shorter|older|younger|taller|bigger)"
+    r" than\b|(?:more|fewer|less)\W*$)"
+)
+_ASKS_DIFFERENCE: Final = re.compile(r"\b(?:more|fewer|less|than|differ\w*|by how)\b", re.IGNORECASE)
 _READ: Final = 24  # characters before a number that say what is done to it
 
 
@@ -26,6 +36,21 @@ def is_another(text: str, one: Found) -> bool:
     if _BEHIND.match(text, one.end):
         return True
     return _BEFORE.search(text[max(one.start - _READ, 0) : one.start]) is not None
+
+
+def is_multiple(text: str, one: Found) -> bool:
+    """Return whether a number of a `readable` text is a factor of a letter that is no unit, or of pi: "2x", "2i"."""
+    return _MULTIPLE.match(text, one.end) is not None
+
+
+def has_both_signs(text: str) -> bool:
+    """Return whether a text says a number with both signs, which is two of them: "\u00b12"."""
+    return _BOTH_SIGNS.search(text) is not None
+
+
+def is_difference(text: str, one: Found, question: str) -> bool:
+    """Return whether a number is how much more or less something is ("100 fewer than before"), unasked for."""
+    return _DIFFERENCE.match(text, one.end) is not None and not _ASKS_DIFFERENCE.search(question)
 
 
 @functools.lru_cache(maxsize=16384)

@@ -73,6 +73,10 @@ current 1 a amp amps ampere amperes
 temperature 1 kelvin kelvins
 celsius 1 \u00b0c c celsius
 fahrenheit 1 \u00b0f f fahrenheit
+north 1 \u00b0n
+south 1 \u00b0s
+east 1 \u00b0e
+west 1 \u00b0w
 angle 1 \u00b0 degree degrees deg
 dollar 1 $ dollar dollars usd
 dollar 0.01 cent cents
@@ -112,9 +116,9 @@ _NUMBER: Final = re.compile(
     r"|e(?P<exponent>[-+]?[0-9]+))?"
 )
 _TAIL: Final = re.compile(r"[\s-]*(?P<scale>hundred|thousand|million|billion|trillion)?\b", re.IGNORECASE)
-_DEGREES: Final = re.compile(r"[\s-]*degrees? (celsius|fahrenheit|[cf]\b)")
+_DEGREES: Final = re.compile(r"[\s-]*degrees? (celsius|fahrenheit|(?:north|south|east|west|[cfnsew])\b)")
 _AFTER: Final = re.compile(
-    r"[\s-]*(?:\\?(%|per cent\b)|(\u00b0 ?[cf]?(?![a-z])"
+    r"[\s-]*(?:\\?(%|per cent\b)|(\u00b0 ?(?:north|south|east|west|[cfnsew])?(?![a-z])"
     r"|(?:square |sq\.? ?|cubic |cu\.? )?[a-z]+(?:/[a-z]+)?(?:\^?[23](?![0-9a-z]))?))"
 )
 _SQUARE: Final = re.compile(r"(s|c)(?:quare |q\.? ?|ubic |u\.? )")
@@ -291,7 +295,7 @@ def _unit_at(match: re.Match[str], text: str, end: int) -> tuple[tuple[str, Frac
         name = _unit_name(after[1] or after[2])
         scale = _DEGREES.match(text, end)
         if scale:
-            return _UNIT[scale[1]], scale.end()
+            return _UNIT[f"\u00b0{scale[1][0]}"], scale.end()
         # "5 a day": one letter is a unit when nothing else follows than which way was measured.
         if name in _UNIT and (len(name) > 1 or name == "%" or not _GOES_ON.match(text, after.end())):
             return _UNIT[name], after.end()
@@ -303,6 +307,8 @@ _GOES_ON: Final = re.compile(rf"\s*(?!{_MEASURED})\w")
 
 def _unit_name(said: str) -> str:
     """Return a unit as the table has it: "square metres" and "m^2" as "metres2" and "m2"."""
+    if said[0] == "\u00b0":
+        return said[:1] + said[1:].strip()[:1]
     power = _SQUARE.match(said)
     if power:
         return f"{said[power.end() :]}{2 if power[1] == 's' else 3}"
@@ -347,6 +353,27 @@ def _split(text: str) -> tuple[Quantity | None, str]:
     if len(found) != 1 or not _ABOUT.fullmatch(lower[: found[0].start]):
         return None, ""
     return found[0].quantity, lower[found[0].end :].strip(" .,;:!?)*")
+
+
+_PLAIN_NUMBER: Final = r"[0-9]+(?:,[0-9]{3})*(?:\.[0-9]+)?"
+_SCORE: Final = re.compile(
+    rf"(?<![\w.,:-]){_PLAIN_NUMBER}(?:(?: [a-z]+)?\s?(?:-to-|[-:]|\bto\b)\s?{_PLAIN_NUMBER})+(?![\w:])(?![.,]\d)"
+)
+"""Numbers that stand against each other: "3-2", "2:1", "21 to 14", "three goals to two"."""
+
+
+@functools.lru_cache(maxsize=16384)
+def scores(text: str) -> tuple[tuple[str, ...], ...]:
+    """Return the scores and ratios of a text, each as its numbers in their order; a range looks alike."""
+    found = _SCORE.findall(readable(text))
+    return tuple(tuple(number.replace(",", "") for number in re.findall(_PLAIN_NUMBER, one)) for one in found)
+
+
+def unordered(text: str) -> bool:
+    """Return whether a text has a score or a ratio that is no range, as its numbers do not ascend: "3-2", not "2-3"."""
+    return any(Fraction(low) >= Fraction(high) for one in scores(text) for low, high in itertools.pairwise(one)) or (
+        ":" in text and bool(scores(text))
+    )
 
 
 _ASKED: Final = re.compile(r"\bhow many((?: [^\s?.,;]+){1,3})")

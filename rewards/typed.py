@@ -7,14 +7,24 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
-from rewards.bounds import bounds, differ_in_case, is_another
+from rewards.bounds import bounds, differ_in_case, has_both_signs, is_another, is_difference, is_multiple
 from rewards.dates import only_dates
 from rewards.guards import DENYING, RETRACTING, affirmed, denies, may_deny, may_take_back, not_taken_back
 from rewards.kin import WATCHED, without_kin
 from rewards.mending import glued, mended
 from rewards.options import has, options
 from rewards.phrases import References, Text, find, may_hide, prepare_all, text_of
-from rewards.quantities import MOST, Found, Quantity, counted, quantities, readable, without_fractions
+from rewards.quantities import (
+    MOST,
+    Found,
+    Quantity,
+    counted,
+    quantities,
+    readable,
+    scores,
+    unordered,
+    without_fractions,
+)
 from rewards.several import contradicts
 from rewards.stems import stem
 from rewards.text import fold, words, words_of
@@ -251,9 +261,11 @@ def number(case: Case) -> Ruling | None:
     Dates and the question's own numbers are no answers, unless the reference is one; where "how many" names what it
     counts, a number right before that stands against all others.
     """
-    wanted = [quantity for text in case.references if (quantity := counted(text)) is not None]
+    if has_both_signs(case.answer) not in set(map(has_both_signs, case.references)):
+        return Ruling(False, "number")
+    wanted = _counted(case.references)
     if not wanted:
-        return phrase(case)
+        return _in_order(case) if any(map(unordered, case.references)) else phrase(case)
 
     def right(said: Quantity) -> bool:
         return any(quantity.is_(said, case.question) for quantity in wanted)
@@ -272,6 +284,7 @@ def number(case: Case) -> Ruling | None:
     hits = [one for one in found if right(one.quantity)]
     if hits and not bounds(case.references):
         hits = [one for one in hits if not is_another(text, one)]
+    hits = [one for one in hits if not is_multiple(text, one) and not is_difference(text, one, case.question)]
     if not found:
         return Ruling(False, "negated") if quantities(readable(case.answer)) else None
     if not hits or differ_in_case(case.references, case.answer):
@@ -281,6 +294,32 @@ def number(case: Case) -> Ruling | None:
         return Ruling(False, "several_answers")
     return Ruling(True, "number")
 
+
+@functools.lru_cache(maxsize=16384)
+def _counted(references: tuple[str, ...]) -> tuple[Quantity, ...]:
+    """Return the references that are one quantity; of "2x" or "2 pi", which is none, words decide."""
+    found = []
+    for text in references:
+        quantity, lower = counted(text), readable(text)
+        if quantity is not None and not any(is_multiple(lower, one) for one in quantities(lower, 1)):
+            found.append(quantity)
+    return tuple(found)
+
+
+def _in_order(case: Case) -> Ruling | None:
+    """Decide on the score of a match or a ratio: words, and the numbers in the reference's order ("3-2", not "2-3")."""
+    wanted = {one for reference in case.references for one in scores(reference)}
+    affirms = not_taken_back(affirmed(case.answer, case.question))
+    said = set(scores(affirms))
+    ruling = phrase(case)
+    if ruling is None and said and said <= wanted and not words(_SCORE_TOLD.sub("", readable(affirms))):
+        return Ruling(True, "number")
+    if ruling is not None and ruling.right and not (said and said <= wanted):
+        return Ruling(False, "number")
+    return ruling
+
+
+_SCORE_TOLD: Final = re.compile(r"\d[\d.,:]*|[\s-]to[\s-]|^(?:it|the (?:score|ratio|result)) (?:is|was)\b")
 
 _SUM: Final = re.compile(r"(?<![\d\s.,()$])[\d\s.,()$]+(?:[-+*/x\u00f7]\s{0,4}\d[\d\s.,()$]*)+=(?=\s{0,4}[-$]?\d)")
 """What a number is the result of: "5 + 7 = 12"."""

@@ -183,6 +183,75 @@ def test_a_unit_that_is_left_out_is_the_one_that_the_question_asks_for(
 
 
 @pytest.mark.parametrize(
+    ("truth", "response", "expected"),
+    [
+        ("3-2", "2-3", 0),
+        ("3-2", "2\u20133", 0),
+        ("3-2", "They won 3\u20132.", 1),
+        ("3-2", "3:2", 1),
+        ("3-2", "The score was three to two.", 1),
+        ("3-2", "3-2-1", 0),
+        ("3-2", "2-3, not 3-2", 0),
+        ("3-2", "2-3 or 3-2", 0),
+        ("3-2", "3, 2", 0),
+        ("3-2 victory", "2-3 victory", 0),
+        ("21 to 14", "14 to 21", 0),
+        ("21 to 14", "21-14", 1),
+        ("14 to 21", "21 to 14", 0),
+        ("10-6", "6-10", 0),
+        ("2 to 1", "1 to 2", 0),
+        ("a ratio of 2 to 1", "a ratio of 1 to 2", 0),
+        ("2:1", "1:2", 0),
+        ("1:2", "2:1", 0),
+        ("2:1", "2 to 1", 1),
+        ("3-2-1", "1-2-3", 0),
+        ("5-10", "between 5 and 10", 1),
+    ],
+)
+def test_a_score_or_a_ratio_has_its_order(truth: str, response: str, expected: float) -> None:
+    assert score("What was it?", truth, response, "number").score == expected
+
+
+@pytest.mark.parametrize(
+    ("truth", "response", "expected"),
+    [
+        *(
+            ("2", response, 0)
+            for response in (
+                "\u00b12", "+/-2", "+/- 2", "plus or minus 2", "\\pm 2", "2i", "2x", "2\u03c0", "2 pi", "2\\pi", "2e", "two thirds",
+                "two and a half",
+            )
+        ),
+        ("\u00b12", "2", 0),
+        ("\u00b12", "It is \u00b12.", 1),
+        ("2x", "2", 0),
+        ("2 pi", "2", 0),
+        ("2", "2 x 1 = 2", 1),
+        ("3 x 10^8", "3 \u00d7 10^8", 1),
+        ("2 m", "2m", 1),
+        ("2 L", "2 l", 1),
+        ("2 L", "2 litres of water", 1),
+        ("45\u00b0N", "45\u00b0S", 0),
+        ("45\u00b0 N", "45\u00b0 S", 0),
+        ("45\u00b0N", "45 degrees south", 0),
+        ("45\u00b0N", "45\u00b0 North", 1),
+        ("45\u00b0N", "45 degrees north", 1),
+        ("100", "100 fewer than before", 0),
+        ("100", "100 people more than in 1990", 0),
+        ("100", "100 less", 0),
+        ("100", "100 rather than 90", 1),
+    ],
+)  # fmt: skip
+def test_a_factor_a_direction_and_a_difference_make_another_number(truth: str, response: str, expected: float) -> None:
+    assert score("What was it?", truth, response, "number").score == expected
+
+
+def test_a_difference_that_is_asked_for_is_the_answer() -> None:
+    question = "How many more people than in 1990 came?"
+    assert score(question, "100", "100 more than in 1990", "number").score == 1
+
+
+@pytest.mark.parametrize(
     ("response", "expected"),
     [
         ("\\boxed{\\text{C}}", 1),
