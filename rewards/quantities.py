@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import itertools
 import re
+from collections.abc import Callable, Iterable
 from fractions import Fraction
 from typing import Final, NamedTuple
 
@@ -201,6 +202,89 @@ def readable(text: str) -> str:
     return _MINUS.sub(r"\1-", lower)
 
 
+def with_parts(text: str) -> str:
+    """Return a `readable` text with figures for dozens, halves, and fractions that are all it says."""
+    for pattern, plain in _PARTS:
+        text = pattern.sub(plain, text)
+    whole = _PART_ALONE.fullmatch(text)
+    return f"{whole[1] or 1}/{_PART_NAMES[whole[2]]}" if whole else text
+
+
+_PART_NAMES: Final = {
+    "half": 2,
+    "third": 3,
+    "quarter": 4,
+    "fourth": 4,
+    "fifth": 5,
+    "sixth": 6,
+    "eighth": 8,
+    "tenth": 10,
+}
+_PART_ALONE: Final = re.compile(
+    rf"\W*(?:it (?:is|was) )?(?:about |exactly |nearly )?(?:(?:an?|([0-9]{{1,2}}))[\s-]|(?=half))"
+    rf"({'|'.join(_PART_NAMES)})s?\W*"
+)
+"""A fraction in words ("2 thirds"): within a sentence it may be one of something ("half of 12") or an ordinal."""
+
+_TIMES: Final = "(?:hour|minute|day|week|month|year|decade|century|mile)"
+_PARTS: Final[tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], str]], ...]] = (
+    (
+        re.compile(r"(?<!and )\b(?:half a|a half) dozen\b(?! and)"),
+        lambda match: "6",
+    ),
+    (
+        re.compile(r"(?<![\d.,/] )(?<!dollars )(?<!cents )(?<![\w.,/-])(?:an?|([0-9]{1,3})) dozen\b(?! (?:and|dozen))"),
+        lambda match: str(12 * int(match[1] or 1)),
+    ),
+    (
+        re.compile(rf"(?<!and )(?<!\d )\bhalf an? (?={_TIMES}\b(?! and))"),
+        lambda match: "0.5 ",
+    ),
+    (
+        re.compile(rf"(?<![\w.,/-])(?:an?|([0-9]{{1,3}}))( {_TIMES}s?)? and a half\b"),
+        lambda match: f"{match[1] or 1}.5{match[2] or ''}" if match[1] or match[2] else match[0],
+    ),
+    (
+        re.compile(rf"\ban? (?={_TIMES},?(?: and)? [0-9])"),  # "an hour and 30 minutes"
+        lambda match: "1 ",
+    ),
+    (
+        re.compile(r"(?<![\w.,])([0-9]{1,3}) ?h ?([0-9]{1,2}) ?(?:m|mins?)\b"),
+        lambda match: f"{match[1]} hours {match[2]} minutes",
+    ),
+    (
+        re.compile(r"\b((?:foot|feet|ft),?(?: and)? [0-9.]+ ?)in\b"),
+        lambda match: f"{match[1]}inches",
+    ),
+)
+
+
+def summed(text: str, found: Iterable[Found]) -> list[Found]:
+    """Return quantities of a text with those added up that are one: "1 hour 30 minutes", "5 feet 10 inches"."""
+    whole: list[Found] = []
+    least = _NOTHING  # the size of the last unit that was added
+    for one in found:
+        last, said = (whole[-1], one.quantity) if whole else (one, one.quantity)
+        if (
+            whole
+            and last.quantity.kind == said.kind != "plain"
+            and 0 <= last.quantity.low == last.quantity.high
+            and said.low == said.high >= 0
+            and said.low < least
+            and said.size < least
+            and _ADDED.fullmatch(text, last.end, one.start)
+        ):
+            total = last.quantity.low + said.low
+            slack = max(last.quantity.slack, said.slack)
+            whole[-1] = Found(Quantity(total, total, said.kind, last.quantity.size, slack), last.start, one.end)
+        else:
+            whole.append(one)
+        least = said.size
+    return whole
+
+
+_ADDED: Final = re.compile(r"\.?,? ?(?:and )?")
+
 _MINUS: Final = re.compile(
     r"(^\W*|\b(?:is|was|are|were|be|of|to|at|about|around|approximately|roughly|exactly|equals?|answer|result|value)"
     r"\W{1,3}|[=:(]\s?)(?:minus|negative) (?=[$\u20ac\u00a3]?\.?[0-9])"
@@ -334,22 +418,31 @@ def _joined(previous: Found, one: Found) -> Found:
 @functools.lru_cache(maxsize=16384)
 def only_quantity(text: str) -> Quantity | None:
     """Return the quantity that a text consists of, an "about" before it or not; None when it says anything else."""
-    quantity, rest = _split(text)
+    quantity, rest = _split(readable(text))
     return quantity if not rest else None
 
 
 @functools.lru_cache(maxsize=16384)
 def counted(text: str) -> Quantity | None:
     """Return the one quantity of a text that may say what it counts ("7 seasons"); None for any other text."""
-    quantity, rest = _split(text)
+    return _of_counted(*_split(readable(text)))
+
+
+@functools.lru_cache(maxsize=16384)
+def counted_whole(text: str) -> Quantity | None:
+    """Return what `counted` does, and of a text with several units, a dozen or a fraction in words what they make."""
+    return _of_counted(*_split(with_parts(readable(text)), add=True))
+
+
+def _of_counted(quantity: Quantity | None, rest: str) -> Quantity | None:
     return quantity if len(rest.split()) <= _COUNTED and not any(map(str.isdigit, rest)) else None
 
 
-def _split(text: str) -> tuple[Quantity | None, str]:
-    lower = readable(text).strip(" .*")
+def _split(lower: str, *, add: bool = False) -> tuple[Quantity | None, str]:
+    lower = lower.strip(" .*")
     if len(lower) > 2 and lower[0] == lower[-1] == "$":
         lower = lower[1:-1]
-    found = quantities(lower, 3)
+    found = summed(lower, quantities(lower, 4)) if add else quantities(lower, 3)
     if len(found) != 1 or not _ABOUT.fullmatch(lower[: found[0].start]):
         return None, ""
     return found[0].quantity, lower[found[0].end :].strip(" .,;:!?)*")

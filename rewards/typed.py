@@ -18,11 +18,13 @@ from rewards.quantities import (
     MOST,
     Found,
     Quantity,
-    counted,
+    counted_whole,
     quantities,
     readable,
     scores,
+    summed,
     unordered,
+    with_parts,
     without_fractions,
 )
 from rewards.several import contradicts
@@ -273,13 +275,14 @@ def number(case: Case) -> Ruling | None:
     affirms = not_taken_back(affirmed(case.answer, case.question))
     if not any(quantity.low == 1 for quantity in wanted):
         affirms = _ONE.sub("a", affirms)
-    text = readable(without_fractions(affirms))
+    text = with_parts(readable(without_fractions(affirms)))
     text = _SUM.sub(" ", text) if "=" in text else text
     found = quantities(_without_dates(text)) or quantities(text)
     if len(found) == MOST:
         return Ruling(False, "several_answers")
+    found = summed(text, found)
     if not any(right(one.quantity) for one in found):
-        found = quantities(text)
+        found = summed(text, quantities(text))
     asked = {one.quantity for one in quantities(readable(case.question))}
     hits = [one for one in found if right(one.quantity)]
     if hits and not bounds(case.references):
@@ -300,7 +303,7 @@ def _counted(references: tuple[str, ...]) -> tuple[Quantity, ...]:
     """Return the references that are one quantity; of "2x" or "2 pi", which is none, words decide."""
     found = []
     for text in references:
-        quantity, lower = counted(text), readable(text)
+        quantity, lower = counted_whole(text), with_parts(readable(text))
         if quantity is not None and not any(is_multiple(lower, one) for one in quantities(lower, 1)):
             found.append(quantity)
     return tuple(found)
@@ -340,6 +343,8 @@ def _without_dates(text: str) -> str:
 
 
 def _rivals(one: Found, hits: Sequence[Found]) -> bool:
+    if any(one.quantity.size != hit.quantity.size and one.quantity.is_(hit.quantity) for hit in hits):
+        return False  # the same in another unit, rounded: "5 feet 6 inches (167.6 cm)"
     return any(one.quantity.kind in (hit.quantity.kind, "plain") or hit.quantity.kind == "plain" for hit in hits)
 
 

@@ -218,8 +218,8 @@ def test_a_score_or_a_ratio_has_its_order(truth: str, response: str, expected: f
         *(
             ("2", response, 0)
             for response in (
-                "\u00b12", "+/-2", "+/- 2", "plus or minus 2", "\\pm 2", "2i", "2x", "2\u03c0", "2 pi", "2\\pi", "2e", "two thirds",
-                "two and a half",
+                "\u00b12", "+/-2", "+/- 2", "plus or minus 2", "\\pm 2", "2i", "2x", "2\u03c0", "2 pi", "2\\pi", "2e",
+                "two thirds",                "two and a half",
             )
         ),
         ("\u00b12", "2", 0),
@@ -243,6 +243,65 @@ def test_a_score_or_a_ratio_has_its_order(truth: str, response: str, expected: f
     ],
 )  # fmt: skip
 def test_a_factor_a_direction_and_a_difference_make_another_number(truth: str, response: str, expected: float) -> None:
+    assert score("What was it?", truth, response, "number").score == expected
+
+
+@pytest.mark.parametrize(
+    ("truth", "response", "expected"),
+    [
+        ("12", "a dozen", 1),
+        ("12", "one dozen", 1),
+        ("12", "about a dozen eggs", 1),
+        ("24", "two dozen", 1),
+        ("6", "half a dozen", 1),
+        ("12", "12 dozen", 0),
+        ("12", "half a dozen", 0),
+        ("12", "half of a dozen", 0),
+        ("12", "a dozen and a half", 0),
+        ("12", "more than a dozen", 0),
+        ("12", "a few dozen", 0),
+        ("12", "dozens", 0),
+        ("12", "a baker's dozen", 0),
+        ("$5", "5 dollars a dozen", 1),
+        ("30 minutes", "half an hour", 1),
+        ("30 minutes", "an hour and a half", 0),
+        ("30 minutes", "more than half an hour", 0),
+        ("30 minutes", "1 hour 30 minutes", 0),
+        ("30 minutes", "an hour and 30 minutes", 0),
+        ("30 minutes", "one hour and 30 minutes", 0),
+        ("90 minutes", "an hour and a half", 1),
+        ("90 minutes", "1 hour 30 minutes", 1),
+        ("90 minutes", "1 hour and 30 minutes", 1),
+        ("90 minutes", "one hour, thirty minutes", 1),
+        ("90 minutes", "1 h 30 min", 1),
+        ("90 minutes", "1h30m", 1),
+        ("90 minutes", "1 hour or 30 minutes", 0),
+        ("90 minutes", "1 hour, 30 minutes and 20 seconds", 0),
+        ("1 hour 30 minutes", "90 minutes", 1),
+        ("1 hour 30 minutes", "1 hour", 0),
+        ("1 hour 30 minutes", "30 minutes", 0),
+        ("8 ft 11 in", "8 feet and 11 inches", 1),
+        ("8 ft 11 in", "8 feet", 0),
+        ("5 ft 6 in", "5 feet 6 inches (167.6 cm)", 1),
+        ("5 ft 6 in", "5 feet 6 inches (170.6 cm)", 0),
+        ("1/3", "one third", 1),
+        ("1/3", "A third.", 1),
+        ("1/3", "It is one-third", 1),
+        ("1/3", "two thirds", 0),
+        ("1/3", "the third", 0),
+        ("3", "a third", 0),
+        ("2/3", "two-thirds", 1),
+        ("1/2", "half", 1),
+        ("0.5", "one half", 1),
+        ("0.5", "half of 12", 0),
+        ("6", "half of 12", 0),
+        ("0.5", "half a million", 0),
+        ("0.5", "the second half", 0),
+        ("0.5", "one and a half", 0),
+        ("1.5", "one and a half", 1),
+    ],
+)
+def test_a_number_in_parts_is_what_they_make(truth: str, response: str, expected: float) -> None:
     assert score("What was it?", truth, response, "number").score == expected
 
 
