@@ -81,6 +81,11 @@ ROOT = Path(__file__).parents[2]
         ("number", "127", "One edition has 127 pages.", 1, "number"),
         ("number", "127", "One or 127", 0, "several_answers"),
         ("number", "$75,000", "The least amount is$75,0001.", 0, "number"),
+        ("number", "3-2", "The final score was 3-2 after extra time.", 1, "phrase"),
+        ("number", "3-2", "2-3", 0, "number"),
+        ("number", "2:1", "2 to 1", 1, "number"),
+        ("number", "228 minutes", "It runs for 3 hours and 48 minutes.", 1, "number"),
+        ("number", "1,000 to 1", "1:1000", 0, "none"),
         # Dates.
         ("date", "July 20, 1969", "20th of July 1969", 1, "date"),
         ("date", "July 20, 1969", "1969-07-20", 1, "date"),
