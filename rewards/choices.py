@@ -112,7 +112,9 @@ def _several(case: Case, texts: Sequence[str]) -> Ruling | None:
 
 
 _LETTER: Final = re.compile(
-    r"^[\s(\[\"'*]*(?:option |choice |answer )?([A-H])(?:[).:,]\s*(.*)|[\s.!)\]\"'*]*)\Z", re.IGNORECASE | re.DOTALL
+    r"^[\s(\[\"'*]*(?:(?:the )?(?:(?:correct|right|best) )?(?:option|choice|answer) (?:is )?)?([A-H])"
+    r"(?:[).:,]\s*(.*)|[\s.!)\]\"'*]*)\Z",
+    re.IGNORECASE | re.DOTALL,
 )
 
 

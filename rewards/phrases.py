@@ -277,7 +277,7 @@ def _misread(reference: Reference, references: References, text: Text) -> bool:
     """Return whether a text has the words of a reference only as a part of something else."""
     if reference.dates:
         return _more_precisely_wrong(references, text)
-    if reference.acronym and not re.search(rf"\b{reference.acronym}\b", text.text):
+    if reference.acronym and not re.search(rf"\b{'[.]?'.join(reference.acronym)}\b", text.text):
         return len(text.words) > 1
     if reference.formula and _goes_on(reference.formula, fold(text.text)):
         return True

@@ -13,7 +13,7 @@ _COUNTRIES: Final = {
     name: names
     for names in (
         ("United Kingdom", "Great Britain", "Britain", "UK"),
-        ("United States", "United States of America", "USA", "America"),
+        ("United States", "United States of America", "USA", "US", "America"),
     )
     for name in names
 }

@@ -443,6 +443,12 @@ def test_what_is_said_beside_the_answer_does_no_harm(question: str, truth: str, 
 @pytest.mark.parametrize(
     ("kind", "question", "truth", "response", "expected"),
     [
+        ("choice", "Which is it? A) Paris B) Rome", "A", "The correct option is A.", 1),
+        ("choice", "Which is it? A) Paris B) Rome", "A", "The best choice is B.", 0),
+        ("choice", "Which is it? A) Paris B) Rome", "A", "The correct option is not A.", 0),
+        ("name", "Which country is it?", "United States", "It lies in the U.S.", 1),
+        ("name", "Which country is it?", "United States", "the US", 1),
+        ("name", "Which country is it?", "United States", "It gave us hope.", 0),
         ("boolean", "Is it safe?", "no", "No doubt it is safe.", 0),
         ("boolean", "Is it safe?", "no", "No question.", 0),
         ("boolean", "Is it safe?", "no", "No worries, it is safe", 0),
