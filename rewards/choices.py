@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from typing import Final
 
 from rewards.guards import affirmed
-from rewards.options import has, labelled_options, options
+from rewards.options import before_comparing, has, labelled_options, options, turned
 from rewards.text import words
-from rewards.typed import Case, Ruling, before_comparing, phrase, turned
+from rewards.typed import Case, Ruling, phrase
 
 _YES: Final = frozenset("yes true yeah yep correct affirmative right".split())
 _AGREEING: Final = _YES - {"yes", "yeah", "yep"}

@@ -1,4 +1,4 @@
-"""What a question offers to choose from."""
+"""What a question offers to choose from, and what a comparison chooses."""
 
 from __future__ import annotations
 
@@ -49,3 +49,28 @@ def _last(text: str, size: int) -> str:
 def labelled_options(question: str) -> dict[str, str]:
     """Return the options of a question by their letters: "A) ... B) ..."."""
     return {letter: text.strip(" .,;") for letter, text in _OPTION.findall(question)}
+
+
+def before_comparing(answer: str) -> str:
+    """Return a response up to what it compares its answer with: "Jupiter is larger", "than Saturn"."""
+    return _COMPARED.split(answer, maxsplit=1)[0]
+
+
+def turned(answer: str, question: str) -> str:
+    """Return what a comparison puts behind "than" where that answers the question: who is asked for the larger says
+    "Saturn" by "Uranus is smaller than Saturn"; nothing of any other response."""
+    before, than, behind = answer.partition(" than ")
+    asked, said = _DEGREES.findall(question.lower()), _DEGREES.findall(before.lower())[-1:]
+    return behind if than and asked and said and (asked[0] in _LESS) != (said[0] in _LESS) else ""
+
+
+_LESS: Final = frozenset(
+    "smaller younger shorter lower less fewer slower lighter earlier colder cooler closer nearer shallower narrower "
+    "weaker poorer worse newer".split()
+)
+_MORE: Final = frozenset(
+    "larger bigger greater older taller higher more faster heavier longer later hotter warmer farther further deeper "
+    "wider stronger richer better".split()
+)
+_DEGREES: Final = re.compile(rf"\b(?:{'|'.join(sorted(_LESS | _MORE))})\b")
+_COMPARED: Final = re.compile(r"\b(?:before|than|while|whereas|followed by|compared (?:to|with))\b")

@@ -5,10 +5,11 @@ from __future__ import annotations
 import functools
 import itertools
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from fractions import Fraction
 from typing import Final, NamedTuple
 
+from rewards.parts import with_parts
 from rewards.text import CARDINALS, SCALES, fold, words_of
 
 _UNITS: Final = """
@@ -202,63 +203,6 @@ def readable(text: str) -> str:
     return _MINUS.sub(r"\1-", lower)
 
 
-def with_parts(text: str) -> str:
-    """Return a `readable` text with figures for dozens, halves, and fractions that are all it says."""
-    for pattern, plain in _PARTS:
-        text = pattern.sub(plain, text)
-    whole = _PART_ALONE.fullmatch(text)
-    return f"{whole[1] or 1}/{_PART_NAMES[whole[2]]}" if whole else text
-
-
-_PART_NAMES: Final = {
-    "half": 2,
-    "third": 3,
-    "quarter": 4,
-    "fourth": 4,
-    "fifth": 5,
-    "sixth": 6,
-    "eighth": 8,
-    "tenth": 10,
-}
-_PART_ALONE: Final = re.compile(
-    rf"\W*(?:it (?:is|was) )?(?:about |exactly |nearly )?(?:(?:an?|([0-9]{{1,2}}))[\s-]|(?=half))"
-    rf"({'|'.join(_PART_NAMES)})s?\W*"
-)
-"""A fraction in words ("2 thirds"): within a sentence it may be one of something ("half of 12") or an ordinal."""
-
-_TIMES: Final = "(?:hour|minute|day|week|month|year|decade|century|mile)"
-_PARTS: Final[tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], str]], ...]] = (
-    (
-        re.compile(r"(?<!and )\b(?:half a|a half) dozen\b(?! and)"),
-        lambda match: "6",
-    ),
-    (
-        re.compile(r"(?<![\d.,/] )(?<!dollars )(?<!cents )(?<![\w.,/-])(?:an?|([0-9]{1,3})) dozen\b(?! (?:and|dozen))"),
-        lambda match: str(12 * int(match[1] or 1)),
-    ),
-    (
-        re.compile(rf"(?<!and )(?<!\d )\bhalf an? (?={_TIMES}\b(?! and))"),
-        lambda match: "0.5 ",
-    ),
-    (
-        re.compile(rf"(?<![\w.,/-])(?:an?|([0-9]{{1,3}}))( {_TIMES}s?)? and a half\b"),
-        lambda match: f"{match[1] or 1}.5{match[2] or ''}" if match[1] or match[2] else match[0],
-    ),
-    (
-        re.compile(rf"\ban? (?={_TIMES},?(?: and)? [0-9])"),  # "an hour and 30 minutes"
-        lambda match: "1 ",
-    ),
-    (
-        re.compile(r"(?<![\w.,])([0-9]{1,3}) ?h ?([0-9]{1,2}) ?(?:m|mins?)\b"),
-        lambda match: f"{match[1]} hours {match[2]} minutes",
-    ),
-    (
-        re.compile(r"\b((?:foot|feet|ft),?(?: and)? [0-9.]+ ?)in\b"),
-        lambda match: f"{match[1]}inches",
-    ),
-)
-
-
 def summed(text: str, found: Iterable[Found]) -> list[Found]:
     """Return quantities of a text with those added up that are one: "1 hour 30 minutes", "5 feet 10 inches"."""
     whole: list[Found] = []
@@ -446,27 +390,6 @@ def _split(lower: str, *, add: bool = False) -> tuple[Quantity | None, str]:
     if len(found) != 1 or not _ABOUT.fullmatch(lower[: found[0].start]):
         return None, ""
     return found[0].quantity, lower[found[0].end :].strip(" .,;:!?)*")
-
-
-_PLAIN_NUMBER: Final = r"[0-9]+(?:,[0-9]{3})*(?:\.[0-9]+)?"
-_SCORE: Final = re.compile(
-    rf"(?<![\w.,:-]){_PLAIN_NUMBER}(?:(?: [a-z]+)?\s?(?:-to-|[-:]|\bto\b)\s?{_PLAIN_NUMBER})+(?![\w:])(?![.,]\d)"
-)
-"""Numbers that stand against each other: "3-2", "2:1", "21 to 14", "three goals to two"."""
-
-
-@functools.lru_cache(maxsize=16384)
-def scores(text: str) -> tuple[tuple[str, ...], ...]:
-    """Return the scores and ratios of a text, each as its numbers in their order; a range looks alike."""
-    found = _SCORE.findall(readable(text))
-    return tuple(tuple(number.replace(",", "") for number in re.findall(_PLAIN_NUMBER, one)) for one in found)
-
-
-def unordered(text: str) -> bool:
-    """Return whether a text has a score or a ratio that is no range, as its numbers do not ascend: "3-2", not "2-3"."""
-    return any(Fraction(low) >= Fraction(high) for one in scores(text) for low, high in itertools.pairwise(one)) or (
-        ":" in text and bool(scores(text))
-    )
 
 
 _ASKED: Final = re.compile(r"\bhow many((?: [^\s?.,;]+){1,3})")

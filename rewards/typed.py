@@ -12,7 +12,8 @@ from rewards.dates import only_dates
 from rewards.guards import DENYING, RETRACTING, affirmed, denies, may_deny, may_take_back, not_taken_back
 from rewards.kin import WATCHED, without_kin
 from rewards.mending import glued, mended
-from rewards.options import has, options
+from rewards.options import before_comparing, has, options, turned
+from rewards.parts import with_parts
 from rewards.phrases import References, Text, find, may_hide, prepare_all, text_of
 from rewards.quantities import (
     MOST,
@@ -21,12 +22,10 @@ from rewards.quantities import (
     counted_whole,
     quantities,
     readable,
-    scores,
     summed,
-    unordered,
-    with_parts,
     without_fractions,
 )
+from rewards.scores import scores, unordered
 from rewards.several import contradicts
 from rewards.stems import stem
 from rewards.text import fold, words, words_of
@@ -213,31 +212,6 @@ def _symbols(case: Case, tier: str) -> Ruling | None:
 @functools.lru_cache(maxsize=16384)
 def _wordless(references: tuple[str, ...]) -> frozenset[str]:
     return frozenset(fold(reference).strip() for reference in references if not words_of(reference))
-
-
-def before_comparing(answer: str) -> str:
-    """Return a response up to what it compares its answer with: "Jupiter is larger", "than Saturn"."""
-    return _COMPARED.split(answer, maxsplit=1)[0]
-
-
-def turned(answer: str, question: str) -> str:
-    """Return what a comparison puts behind "than" where that answers the question: who is asked for the larger says
-    "Saturn" by "Uranus is smaller than Saturn"; nothing of any other response."""
-    before, than, behind = answer.partition(" than ")
-    asked, said = _DEGREES.findall(question.lower()), _DEGREES.findall(before.lower())[-1:]
-    return behind if than and asked and said and (asked[0] in _LESS) != (said[0] in _LESS) else ""
-
-
-_LESS: Final = frozenset(
-    "smaller younger shorter lower less fewer slower lighter earlier colder cooler closer nearer shallower narrower "
-    "weaker poorer worse newer".split()
-)
-_MORE: Final = frozenset(
-    "larger bigger greater older taller higher more faster heavier longer later hotter warmer farther further deeper "
-    "wider stronger richer better".split()
-)
-_DEGREES: Final = re.compile(rf"\b(?:{'|'.join(sorted(_LESS | _MORE))})\b")
-_COMPARED: Final = re.compile(r"\b(?:before|than|while|whereas|followed by|compared (?:to|with))\b")
 
 
 def _weighs(case: Case, said: str) -> bool:
