@@ -9,9 +9,9 @@ from typing import Final
 MAX_CHARACTERS: Final = 32_768
 """Longer responses, reasoning in <think> left out, score nothing: an answer that needs a book can be hidden in one."""
 
-READ_CHARACTERS: Final = 800
+READ_CHARACTERS: Final = 1_000
 """Of a response that marks no answer and is longer, the last lines count alone, and a marked answer that is longer
-counts nothing: a page mentions too much. Of 4,800 right answers that people have judged 3 are longer."""
+counts nothing: a page mentions too much. Of 4,800 right answers that people have judged none is longer."""
 
 _SHORT: Final = 6  # words of a line that may be an answer by itself
 
