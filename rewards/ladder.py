@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Iterable
-from types import NoneType
 from typing import Final, NamedTuple
 
 from rewards import typed
@@ -127,9 +126,10 @@ def _no_text(**values: object) -> TypeError:
 def _checked(aliases: Iterable[str] | None) -> Iterable[str]:
     if isinstance(aliases, str):
         raise TypeError(f"aliases is the text {aliases!r}; use a list: [{aliases!r}]")
-    if isinstance(aliases, bytes) or not isinstance(aliases, (Iterable, NoneType)):
-        raise TypeError(f"aliases is {aliases!r}, of type {type(aliases).__name__}; use a list of str")
-    found = () if aliases is None else tuple(aliases)
+    try:
+        found = () if aliases is None else tuple(aliases)
+    except TypeError:
+        raise TypeError(f"aliases is {aliases!r}, of type {type(aliases).__name__}; use a list of str") from None
     for alias in found:
         if not isinstance(alias, str):
             raise TypeError(f"aliases has {alias!r}, of type {type(alias).__name__}; use str only")

@@ -83,7 +83,7 @@ class Reference(_Words):
     @once
     def formula(self) -> str:
         """The chemical formula that it consists of: "CO", "C6H12O6"."""
-        return self.text if _FORMULA.fullmatch(self.text) else ""
+        return self.text if not self.text[2:].islower() and _FORMULA.fullmatch(self.text) else ""
 
     @once
     def proper(self) -> bool:

@@ -171,9 +171,10 @@ def _dates_besides(references: References, text: Text, question: str) -> bool:
     known = references.dates
     if not known:
         return False
-    years = {date.year for date in text.dates} - {date.year for date in known} - {None, *words_of(question)}
-    if len(years) > _YEARS_BESIDES:
-        return True
+    if len(text.dates) > _YEARS_BESIDES:
+        years = {date.year for date in text.dates} - {date.year for date in known} - {None, *words_of(question)}
+        if len(years) > _YEARS_BESIDES:
+            return True
     said = only_dates(text.words)
     return len(said) > 1 and not all(
         any(date.includes(wanted) or wanted.includes(date) or date.agrees(wanted) for wanted in known) for date in said
