@@ -380,6 +380,12 @@ def test_what_cannot_be_scored_is_refused() -> None:
         score("Who?", " ", "Paris", "name")
 
 
+@pytest.mark.parametrize("question", ["Was it a victory; or a defeat?", "Which: or who?", "Was it red?\n or blue?"])
+@pytest.mark.parametrize("kind", ["choice", "phrase", "name"])
+def test_a_clause_may_begin_with_or(question: str, kind: str) -> None:
+    assert score(question, "victory", "It was a victory.", kind).score == 1
+
+
 def test_a_trainer_imports_it_without_any_package() -> None:
     code = (
         "import sys; import rewards, rewards.gsm8k; "

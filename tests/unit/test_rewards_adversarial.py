@@ -243,6 +243,7 @@ def test_the_longest_response_that_is_read_takes_milliseconds(pair: Pair) -> Non
         "1914-1918 " * 198,
         "<answer>" * 4_000 + "</answer",
         "\n" * 32_000 + "</thinkers",
+        "x####1" + " " * 32_000 + "#",
     ):
         start = time.thread_time()
         scored(pair, response)
