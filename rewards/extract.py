@@ -17,7 +17,6 @@ _SHORT: Final = 6  # words of a line that may be an answer by itself
 
 _THOUGHT: Final = re.compile(r"</think(?:ing)?>", re.IGNORECASE)
 _THINKING: Final = re.compile(r"\s*<think(?:ing)?>", re.IGNORECASE)
-_BEFORE_THOUGHT: Final = frozenset("< \n\r\t")
 _OPENED: Final = re.compile(r"<answer>", re.IGNORECASE)
 _CLOSED: Final = re.compile(r"</answer>", re.IGNORECASE)
 _STRUCK: Final = re.compile(r"~~[^~]*~~")
@@ -81,7 +80,7 @@ def without_thinking(response: str) -> str:
     end = _THOUGHT.search(response) if "</" in response else None
     if end:
         return response[end.end() :]
-    return "" if response[:1] in _BEFORE_THOUGHT and _THINKING.match(response) else response
+    return "" if _THINKING.match(response) else response
 
 
 def _boxed(text: str) -> list[str]:

@@ -138,9 +138,7 @@ class Text(_Words):
     """A response."""
 
     def __init__(self, text: str) -> None:
-        self.text = text
-        self.words = said = words_of(text) if len(text) <= _SHORT_TEXT else words(text)
-        self.spoken = f" {' '.join(said)} "
+        super().__init__(text, words_of(text) if len(text) <= _SHORT_TEXT else words(text))
 
     @once
     def known(self) -> frozenset[str]:

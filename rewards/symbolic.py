@@ -26,7 +26,7 @@ START_S: Final = 60.0
 
 _LAST_BREATH_S: Final = 1.0  # between the end of a child's output and its own
 
-_MISSING: Final = 3  # the exit status of a child without math-verify
+_MISSING: Final = 3  # the exit status of a child without math-verify, or with another version
 
 LONGEST: Final = 400
 """Characters of an expression that is compared."""
@@ -134,7 +134,7 @@ class _Sandbox:
         child.end()
         self._missing = status == _MISSING
         if self._missing:
-            reason = "math-verify is not installed (pip install 'webscale-rl[math]')"
+            reason = "math-verify 0.9 is not installed (pip install 'math-verify>=0.9,<0.10')"
         elif status is None:
             reason = f"math-verify did not start within {START_S:g} s; the next comparison tries again"
         else:

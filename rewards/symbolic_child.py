@@ -13,7 +13,7 @@ _MEMORY: Final = 4 * 2**30  # bytes of address space: powers of powers take all 
 
 
 def main() -> int:
-    """Answer until the parent goes away; 3 where math-verify is missing."""
+    """Answer until the parent goes away; 3 where math-verify is missing or of a version whose parts lie elsewhere."""
     with contextlib.suppress(ImportError, ValueError, OSError):
         import resource
 
@@ -36,7 +36,7 @@ def _comparison() -> Callable[[str, str], bool]:
     """Return math-verify's comparison, set so that it loses neither the case of a symbol nor a factor.
 
     Raises:
-      ImportError: math-verify is missing.
+      ImportError: math-verify is missing, or of a version whose parts lie elsewhere.
     """
     from latex2sympy2_extended import symbols
     from latex2sympy2_extended.latex2sympy2 import ConversionConfig

@@ -34,9 +34,9 @@ def reward(
     Raises:
       ValueError, TypeError: what is wrong with the pair, as `score` says it.
     """
-    references_of(question, answer, answer_type, aliases)
+    _, *others = references_of(question, answer, answer_type, aliases)
     try:
-        return score(question, answer, without_special_tokens(text_of(response)), answer_type, aliases).score
+        return score(question, answer, without_special_tokens(text_of(response)), answer_type, others).score
     except Exception:  # whatever it is, a policy that finds it must not end the run
         _LOG.warning("a response could not be scored and counts as wrong", exc_info=True)
         return 0.0

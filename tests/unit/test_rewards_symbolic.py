@@ -146,7 +146,7 @@ def test_without_math_verify_it_says_so_once_and_leaves_the_case_open(monkeypatc
     monkeypatch.setattr(symbolic, "_SANDBOX", symbolic._Sandbox())
     monkeypatch.setattr(symbolic, "_Child", _Silent)
     monkeypatch.setattr(_Silent, "ended_with", 3)
-    with pytest.warns(RuntimeWarning, match=r"pip install 'webscale-rl\[math\]'"):
+    with pytest.warns(RuntimeWarning, match=r"pip install 'math-verify>=0\.9,<0\.10'"):
         assert score("Solve it.", "x^2+1", "1+x^2", "expression").tier == "none"
     with warnings.catch_warnings():
         warnings.simplefilter("error")

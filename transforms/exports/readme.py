@@ -59,7 +59,8 @@ def readme(target: Target, directory: str, made: Made) -> str:
     return f"""{header}# Questions for {target.title}
 
 `{data}/` has the questions, `{reward}` the reward: 1.0 for a right response and 0.0 for any other. The reward needs the
-directory beside it and no package; with `pip install math-verify` expressions are compared symbolically too.
+directory beside it and no package; with `pip install 'math-verify>=0.9,<0.10'` expressions are compared symbolically
+too.
 
 {counts(made)}
 
